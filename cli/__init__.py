@@ -1,0 +1,1 @@
+"""The same verbs by hand: one file per command group."""

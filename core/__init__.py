@@ -1,0 +1,1 @@
+"""The thinking, without IO: pure functions on frozen values."""

@@ -1,0 +1,73 @@
+"""Every state and closed word list, each member explained on its line."""
+
+from enum import StrEnum
+
+
+class InsightState(StrEnum):
+    PENDING = "pending"  # waiting for a run
+    CLAIMED = "claimed"  # leased to a run until `lease_until`
+    IN_BATCH = "in_batch"  # part of a message batch; the batch row owns it
+    SUMMARIZED = "summarized"  # has its live summary
+    DEFERRED = "deferred"  # may run again at `not_before`; the cause is kept
+    SKIPPED = "skipped"  # a switch says not to; which one is kept
+    PARKED = "parked"  # a person must look; the reason is kept
+
+
+class SummaryState(StrEnum):
+    PENDING_REVIEW = "pending_review"  # waits for the owning coach
+    AUTO_APPROVED = "auto_approved"  # approved by rule, inside its revocation window
+    APPROVED = "approved"  # approved by the owning coach
+    SUPPRESSED = "suppressed"  # never goes out
+    DELIVERED = "delivered"  # a guardian can read it
+    VIEWED = "viewed"  # a guardian has read it
+
+
+class Outcome(StrEnum):
+    """What became of one attempt (one HTTP request)."""
+
+    SENT = "sent"  # in flight, or its process died; billed as estimated
+    SUCCEEDED = "succeeded"  # the answer was used
+    UNUSABLE = "unusable"  # answered, but broken, truncated or off the schema; billed
+    REFUSED = "refused"  # the model refused; before any output it costs nothing
+    REJECTED = "rejected"  # the API turned it away before any work; not billed
+    LOST = "lost"  # sent, never heard; billed as estimated until reconciled
+    EXPIRED = "expired"  # a batch item that ran out of time; not billed
+    CANCELED = "canceled"  # a batch item that was cancelled; not billed
+    ADJUSTMENT = "adjustment"  # closes a day on the vendor's report
+
+
+class Lane(StrEnum):
+    LIVE = "live"  # Messages API
+    OVERNIGHT = "overnight"  # Message Batches API
+
+
+class ServiceTier(StrEnum):
+    STANDARD = "standard"  # list price
+    BATCH = "batch"  # half of every token class
+    PRIORITY = "priority"  # committed capacity; not used by Touchline, but the vendor may answer it
+
+
+class Tone(StrEnum):
+    WARM = "warm"  # two to three sentences
+    PROFESSIONAL = "professional"  # two to three sentences
+    BRIEF = "brief"  # one sentence
+
+
+class GuardianStatus(StrEnum):
+    ACTIVE = "active"  # may receive, when consented
+    PENDING = "pending"  # invited, has not answered
+    DECLINED = "declined"  # said no
+
+
+class SkipReason(StrEnum):
+    SUMMARIES_OFF = "summaries_off"  # the coach switched summaries off
+    SENSITIVE = "sensitive"  # the coach wants no summaries of injury or behavior
+
+
+class Flag(StrEnum):
+    """What the model itself doubts about its answer; any flag means review."""
+
+    NEEDS_CONTEXT = "needs_context"
+    OVERLY_POSITIVE = "overly_positive"
+    TECHNICAL_JARGON = "technical_jargon"
+    NAMES_OTHER_PERSON = "names_other_person"

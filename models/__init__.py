@@ -1,0 +1,1 @@
+"""What is stored: one table per file, with its constraints and its SQL."""

@@ -1,0 +1,1 @@
+"""One effect each: database, API, files."""
