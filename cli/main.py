@@ -1,0 +1,44 @@
+"""`touchline`: the command line, put together from one file per command group.
+
+Nothing heavy is imported here or at the top of a command file: `touchline --help` stays under a second.
+"""
+
+import sys
+
+import typer
+
+from cli import database, demo, doctor, emulator, ingest, insights, ledger, summaries, summarize, usage
+from cli.output import complain
+from core.errors import BadInput, Stopped, TouchlineError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Coaches' insights into words for parents, at the lowest price, every token on a ledger.",
+)
+app.command("demo")(demo.demo)
+app.add_typer(database.app, name="db")
+app.command("ingest")(ingest.ingest)
+app.command("summarize")(summarize.summarize)
+app.add_typer(insights.app, name="insights")
+app.add_typer(summaries.app, name="summaries")
+app.command("usage")(usage.usage)
+app.add_typer(ledger.app, name="ledger")
+app.command("emulator")(emulator.emulator)
+app.command("doctor")(doctor.doctor)
+
+
+def main() -> None:
+    """Run a command; errors that Touchline raises on purpose are shown as one message with the next step."""
+    try:
+        app()
+    except TouchlineError as error:
+        complain(str(error))
+        sys.exit(exit_code(error))
+
+
+def exit_code(error: TouchlineError) -> int:
+    """Return 2 for bad input, 3 for a control that stopped the run, 1 for everything else."""
+    if isinstance(error, BadInput):
+        return 2
+    return 3 if isinstance(error, Stopped) else 1

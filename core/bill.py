@@ -1,0 +1,96 @@
+"""The bill of a set of calls: what they cost, would have cost uncached, and could have cost at best."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from decimal import Decimal
+
+from core.floor import FloorTally, Request
+from core.pricing import uncached_cost
+from core.usage import RATE_STEP, Usage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BilledAttempt(Request):
+    """One attempt of a call, as the ledger has it: several attempts of one call share its `call_id`.
+
+    `cost_usd` is what was booked: 0 for an attempt that was not billed, the estimate for one not yet settled.
+    """
+
+    call_id: str
+    cost_usd: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bill:
+    """BILL of the interfaces: tokens of all attempts, money in US dollars, ratios in millionths.
+
+    `uncached_cost_usd` and `floor_usd` are of the attempts that cost something: a refusal before any output
+    has tokens, but no price in either world. `efficiency` is floor / cost, and 1 when nothing was spent.
+    """
+
+    calls: int
+    attempts: int
+    input_tokens: int
+    cache_read_tokens: int
+    cache_write_5m_tokens: int
+    cache_write_1h_tokens: int
+    output_tokens: int
+    total_input_tokens: int
+    cache_hit_rate: Decimal
+    cost_usd: Decimal
+    uncached_cost_usd: Decimal
+    floor_usd: Decimal
+    efficiency: Decimal
+
+    def to_json(self) -> dict[str, int | float | str]:
+        """The same keys: money as plain decimal strings, never rounded; ratios as numbers."""
+        return {field.name: _to_json(field.name, getattr(self, field.name)) for field in fields(self)}
+
+
+def bill_of(billed: Iterable[BilledAttempt]) -> Bill:
+    """Add up attempts in one pass; memory grows with distinct calls and prefixes only.
+
+    No calls at all make a bill of zeros with an efficiency of 1. Raises as `price_of` and `floor_usd`.
+    """
+    call_ids: set[str] = set()
+    attempts, usage = 0, Usage(0)
+    cost_usd = uncached_cost_usd = Decimal(0)
+    floor = FloorTally()
+    for attempt in billed:
+        call_ids.add(attempt.call_id)
+        attempts += 1
+        usage += attempt.usage
+        if attempt.cost_usd:
+            cost_usd += attempt.cost_usd
+            uncached_cost_usd += uncached_cost(
+                attempt.usage, model=attempt.model, at=attempt.at, inference_geo=attempt.inference_geo
+            )
+            floor.add(attempt)
+    floor_usd = floor.total_usd()
+    return Bill(
+        calls=len(call_ids),
+        attempts=attempts,
+        input_tokens=usage.input_tokens,
+        cache_read_tokens=usage.cache_read_tokens,
+        cache_write_5m_tokens=usage.cache_write_5m_tokens,
+        cache_write_1h_tokens=usage.cache_write_1h_tokens,
+        output_tokens=usage.output_tokens,
+        total_input_tokens=usage.total_input_tokens,
+        cache_hit_rate=usage.cache_hit_rate,
+        cost_usd=cost_usd,
+        uncached_cost_usd=uncached_cost_usd,
+        floor_usd=floor_usd,
+        efficiency=(floor_usd / cost_usd).quantize(RATE_STEP) if cost_usd else Decimal(1),
+    )
+
+
+def _to_json(name: str, value: int | Decimal) -> int | float | str:
+    if isinstance(value, int):
+        return value
+    return _plain(value) if name.endswith("_usd") else float(value)
+
+
+def _plain(money: Decimal) -> str:
+    """Without exponent, and without zeros that say nothing."""
+    text = format(money, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text

@@ -1,0 +1,201 @@
+"""What Claude is told: texts and layers put together, pure and byte-stable.
+
+The same inputs give the same bytes for ever, in every process: a prefix that differs in one byte is not in
+the vendor's cache. So nothing here reads a clock, a locale or a set's order, and text that comes from outside
+is normalised (NFC) before it is written down.
+"""
+
+import json
+import re
+import unicodedata
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import cache
+from hashlib import sha256
+from importlib.resources import files
+from typing import Any
+
+from core.errors import BadInput
+from core.states import Tone
+
+# Names the layout that `layers`, `note_text` and `request_body` write; change it when the layout changes, so
+# that the prompt version changes too although no text did.
+FORMAT = "system: instructions, sport, tone; user: <player> json, <note> json of title, text; 1"
+
+LAYER_NAMES = ("instructions", "sport", "tone", "player")  # the order in the prompt: most shared first
+
+AGE_GROUP_YOUNGEST = 6
+AGE_GROUP_OLDEST = 18
+
+# `<`, `>` and `&` so that nothing inside can look like the end of a fence; the line separators because some
+# readers break lines there; lone surrogates because they have no UTF-8 form and could not be sent at all.
+_ESCAPED = re.compile("[<>&\u2028\u2029\ud800-\udfff]")
+
+# Model families before the 5.x tokenizer. Anything else counts as new: an estimate that is too high is safe.
+_OLDER_TOKENIZER = re.compile(r"claude-(?:[1-4](?:[-.]|$)|[a-z]+-[1-4](?:[-.]|$)|instant)")
+
+
+@dataclass(frozen=True, slots=True)
+class PlayerFacts:
+    """All that a prompt may know of a child. It has no place for a last name or a date of birth."""
+
+    first_name: str
+    age_group: str | None
+    team: str | None
+    position: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One part of the stable front of a prompt; a cache marker can stand at its end."""
+
+    name: str  # one of LAYER_NAMES
+    text: str
+
+
+def sports() -> tuple[str, ...]:
+    """Return the codes of all sports that have a sheet, sorted. Adding a sport is adding a file."""
+    return tuple(_sheets())
+
+
+def layers(sport: str, tone: Tone, player: PlayerFacts) -> tuple[Layer, Layer, Layer, Layer]:
+    """Return the four layers in prompt order. Raises BadInput for a sport without a sheet."""
+    return (
+        Layer("instructions", _text("instructions.md")),
+        Layer("sport", sport_sheet(sport)),
+        Layer("tone", _text(f"tones/{tone.value}.md")),
+        Layer("player", player_text(player)),
+    )
+
+
+def sport_sheet(sport: str) -> str:
+    """Return the sheet of a sport. Raises BadInput naming the known ones."""
+    # Looked up in the listing, never joined to a path: a sport code comes from a file somebody sent.
+    if sport not in _sheets():
+        raise BadInput(f"no sport sheet for {sport!r}; known sports: {', '.join(sports())}")
+    return _text(_sheets()[sport])
+
+
+def player_text(player: PlayerFacts) -> str:
+    """Return the fenced block about the child; what is not known is left out."""
+    known = {
+        "first_name": player.first_name,
+        "age_group": player.age_group,
+        "team": player.team,
+        "position": player.position,
+    }
+    return _fenced("player", {name: value for name, value in known.items() if value})
+
+
+def note_text(title: str, description: str) -> str:
+    """Return the fenced block of the coach's note, which is untrusted text."""
+    return _fenced("note", {"title": title, "text": description})
+
+
+def request_body(
+    model: str, layers: Sequence[Layer], note: str, marked: Collection[str], max_tokens: int
+) -> dict[str, Any]:
+    """Return the arguments of `client.messages.create` for one note.
+
+    `layers` as `layers()` gives them, `note` as `note_text()` does; `marked` names the layers that end in a
+    cache marker (5 minutes). Thinking is off: it would be billed as output.
+    """
+    unknown = sorted(set(marked) - {layer.name for layer in layers})
+    if unknown:
+        raise ValueError(f"no such layer to mark: {', '.join(unknown)}")
+    blocks = [_block(layer.text, marked=layer.name in marked) for layer in layers]
+    return {
+        "model": model,
+        "max_tokens": max_tokens,
+        "thinking": {"type": "disabled"},
+        "system": blocks[:-1],
+        "messages": [{"role": "user", "content": [blocks[-1], _block(note, marked=False)]}],
+        "output_config": {"format": {"type": "json_schema", "schema": answer_schema()}},
+    }
+
+
+def answer_schema() -> dict[str, Any]:
+    """Return the JSON schema of one answer, a fresh copy each time."""
+    schema: dict[str, Any] = json.loads(_text("answer.schema.json"))
+    return schema
+
+
+@cache
+def prompt_version(sport: str, tone: Tone) -> str:
+    """Return 12 hex digits that change when any text used for this sport and tone changes."""
+    return version_of(
+        (
+            FORMAT,
+            _text("instructions.md"),
+            sport_sheet(sport),
+            _text(f"tones/{tone.value}.md"),
+            _text("answer.schema.json"),
+        )
+    )
+
+
+def version_of(texts: Sequence[str]) -> str:
+    """Hash texts, each preceded by its length, so that no two lists of texts read the same."""
+    digest = sha256()
+    for text in texts:
+        encoded = text.encode()
+        digest.update(f"{len(encoded)}:".encode())
+        digest.update(encoded)
+    return digest.hexdigest()[:12]
+
+
+def estimated_tokens(text: str, model: str) -> int:
+    """Estimate the tokens of `text` for `model`, rounded up.
+
+    The vendor states no exact ratio; what was measured for English text is about 2.5 characters a token with
+    the tokenizer of the 5.x models and about 3.5 with the older one (Haiku 4.5, Sonnet 4.x, Opus 4.x, 3.x).
+    For plans only: what is billed is what the API counts.
+    """
+    halves = 7 if _OLDER_TOKENIZER.match(model) else 5  # integers, because 2.5 and 3.5 are halves
+    return -(-2 * len(text) // halves)
+
+
+def age_group_of(age_group: str | None, date_of_birth: date | None, on: date) -> str | None:
+    """Return the group a child plays in: the club's own word, else one worked out by birth year.
+
+    The year rule of most youth leagues: uN is for those whose N-th birthday falls in the season's calendar
+    year or later, so the group is the age reached in the year of `on` and stays the same all that year.
+    Younger than u6 counts as u6; past u18 is senior. A birth year still to come says nothing.
+    """
+    if age_group:
+        return age_group
+    if date_of_birth is None or date_of_birth.year > on.year:
+        return None
+    reached = on.year - date_of_birth.year
+    return "senior" if reached > AGE_GROUP_OLDEST else f"u{max(reached, AGE_GROUP_YOUNGEST)}"
+
+
+def _fenced(tag: str, facts: dict[str, str]) -> str:
+    """Write facts as one line of JSON between tags that nothing inside the facts can spell."""
+    normal = {name: unicodedata.normalize("NFC", value) for name, value in facts.items()}
+    line = json.dumps(normal, ensure_ascii=False)
+    return f"<{tag}>\n{_ESCAPED.sub(_as_escape, line)}\n</{tag}>"
+
+
+def _as_escape(found: re.Match[str]) -> str:
+    return f"\\u{ord(found.group()):04x}"
+
+
+def _block(text: str, *, marked: bool) -> dict[str, Any]:
+    block: dict[str, Any] = {"type": "text", "text": text}
+    if marked:
+        block["cache_control"] = {"type": "ephemeral"}
+    return block
+
+
+@cache
+def _sheets() -> dict[str, str]:
+    """Map each sport code to its sheet's path below `core/prompts`."""
+    names = (entry.name for entry in (files("core") / "prompts" / "sports").iterdir())
+    return {name.removesuffix(".md"): f"sports/{name}" for name in sorted(names) if name.endswith(".md")}
+
+
+@cache
+def _text(path: str) -> str:
+    return files("core").joinpath("prompts", *path.split("/")).read_text(encoding="utf-8").strip()

@@ -1,0 +1,57 @@
+"""What can be set from outside: one frozen class, read at the edges and passed inward."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+VENDOR_BASE_URL = "https://api.anthropic.com"
+
+
+class Settings(BaseSettings):
+    """Environment variables: `TOUCHLINE_*`, and the three that other tools know by name."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="TOUCHLINE_", frozen=True, env_ignore_empty=True, extra="ignore"
+    )
+
+    anthropic_api_key: SecretStr | None = Field(None, validation_alias="ANTHROPIC_API_KEY")
+    anthropic_base_url: str | None = Field(None, validation_alias="ANTHROPIC_BASE_URL")
+    database_url: SecretStr | None = Field(None, validation_alias="DATABASE_URL")
+
+    home: Path = Path(".touchline")
+    model: str = "claude-haiku-5-5"
+    fallback_model: str = "claude-haiku-4-5"
+    insights_per_call: int = Field(1, ge=1, le=1)  # packs come with the planner
+    concurrency: int = Field(16, ge=1, le=1000)  # calls in flight at once
+    lease_seconds: int = Field(600, ge=150)  # longer than one request may take, with room to settle
+    revocation_minutes: int = Field(60, ge=0)
+    live_base_urls: Annotated[tuple[str, ...], NoDecode] = (VENDOR_BASE_URL,)
+    log_format: Literal["text", "json"] = "text"
+    admin_api_key: SecretStr | None = None
+
+    @field_validator("live_base_urls", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        return (
+            tuple(part.strip() for part in value.split(",") if part.strip())
+            if isinstance(value, str)
+            else value
+        )
+
+    @property
+    def base_url(self) -> str:
+        """Where calls go: the given base URL, else the vendor's own."""
+        return self.anthropic_base_url or VENDOR_BASE_URL
+
+    @property
+    def rehearsal(self) -> bool:
+        """True when summaries are made elsewhere than at a live address, and so never deliverable."""
+        return self.base_url.rstrip("/") not in {url.rstrip("/") for url in self.live_base_urls}
+
+    @classmethod
+    def variable(cls, field: str) -> str:
+        """Return the environment variable of a field; a field's alias is its variable."""
+        alias = cls.model_fields[field].validation_alias if field in cls.model_fields else field
+        return str(alias or f"TOUCHLINE_{field.upper()}")

@@ -1,0 +1,146 @@
+"""An attempt before it is sent, and the figures that settle it afterwards: values of the ledger."""
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from core.errors import TouchlineError
+from core.plan import PlannedCall
+from core.pricing import Price, price_of
+from core.retry import Failure, outcome_of
+from core.states import Outcome, ServiceTier
+from core.tally import Entry, shape_of
+from core.usage import Usage
+from core.verdict import Reply, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One HTTP request for one call, about to be sent."""
+
+    attempt_id: str
+    call_id: str
+    call: PlannedCall
+    occurred_at: datetime
+    estimate: Price
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What became of an attempt; `cost_usd` is None when it is not known what was billed."""
+
+    attempt_id: str
+    outcome: Outcome
+    outcome_reason: str | None
+    model: str
+    service_tier: str
+    inference_geo: str | None
+    usage: Usage
+    cost_usd: Decimal | None
+    price_version: str
+    latency_ms: int
+    request_id: str | None
+    recorded_at: datetime
+
+    def figures(self) -> dict[str, Any]:
+        """Return the row's new values, by column."""
+        row = asdict(self)
+        usage: dict[str, int] = row.pop("usage")
+        hit_rate = self.usage.cache_hit_rate if self.usage.total_input_tokens else None
+        return row | usage | {"cache_hit_rate": hit_rate}
+
+
+def settled_by_failure(attempt: Attempt, failure: Failure, now: datetime) -> Settlement:
+    """Settle an attempt that the API did not answer: free when it was turned away, else lost."""
+    outcome = outcome_of(failure)
+    return Settlement(
+        attempt_id=attempt.attempt_id,
+        outcome=outcome,
+        outcome_reason=failure.error_code or failure.error_type,
+        model=attempt.call.model,
+        service_tier=ServiceTier.STANDARD,
+        inference_geo=None,
+        usage=Usage(0),
+        cost_usd=None if outcome is Outcome.LOST else Decimal(0),
+        price_version=attempt.estimate.price_version,
+        latency_ms=_milliseconds(attempt, now),
+        request_id=failure.request_id,
+        recorded_at=now,
+    )
+
+
+def settled_by_reply(attempt: Attempt, reply: Reply, verdict: Verdict, now: datetime) -> Settlement:
+    """Settle an attempt that was answered.
+
+    A refusal before any output is not billed. An answer that no price is known for (another model than
+    was asked, say) keeps its tokens and its estimate as lost, for a person to settle; it is never $0.
+    """
+    outcome, reason, price = verdict.outcome, verdict.reason, _price(attempt, reply)
+    cost_usd = price.cost_usd if price else None
+    if outcome is Outcome.REFUSED and not reply.text:
+        cost_usd = Decimal(0)
+    if cost_usd is None:
+        outcome, reason = Outcome.LOST, "no_price"
+    return Settlement(
+        attempt_id=attempt.attempt_id,
+        outcome=outcome,
+        outcome_reason=reason,
+        model=reply.model,
+        service_tier=reply.service_tier,
+        inference_geo=reply.inference_geo,
+        usage=reply.usage,
+        cost_usd=cost_usd,
+        price_version=(price or attempt.estimate).price_version,
+        latency_ms=_milliseconds(attempt, now),
+        request_id=reply.request_id,
+        recorded_at=now,
+    )
+
+
+def entry_of(attempt: Attempt, settlement: Settlement) -> Entry:
+    """Return what a settled attempt adds to the run's bill; the estimate where the cost is not known."""
+    priced = settlement.cost_usd is not None
+    return Entry(
+        call_id=attempt.call_id,
+        at=attempt.occurred_at,
+        layers=shape_of(attempt.call),
+        marked=attempt.call.marked,
+        usage=settlement.usage,
+        model=settlement.model if priced else attempt.call.model,
+        service_tier=settlement.service_tier if priced else ServiceTier.STANDARD,
+        inference_geo=settlement.inference_geo if priced else None,
+        cost_usd=attempt.estimate.cost_usd if settlement.cost_usd is None else settlement.cost_usd,
+    )
+
+
+def predicted_entry(call: PlannedCall, *, call_id: str, at: datetime) -> Entry:
+    """Return what a planned call is expected to add to the run's bill."""
+    return Entry(
+        call_id=call_id,
+        at=at,
+        layers=shape_of(call),
+        marked=call.marked,
+        usage=call.predicted,
+        model=call.model,
+        service_tier=ServiceTier.STANDARD,
+        inference_geo=None,
+        cost_usd=price_of(call.predicted, model=call.model, at=at).cost_usd,
+    )
+
+
+def _price(attempt: Attempt, reply: Reply) -> Price | None:
+    try:
+        return price_of(
+            reply.usage,
+            model=reply.model,
+            at=attempt.occurred_at,
+            service_tier=reply.service_tier,
+            inference_geo=reply.inference_geo,
+        )
+    except TouchlineError:
+        return None
+
+
+def _milliseconds(attempt: Attempt, now: datetime) -> int:
+    return max(0, round((now - attempt.occurred_at).total_seconds() * 1000))

@@ -1,0 +1,37 @@
+-- name: settle
+-- Settle an attempt once: what it used, what it cost, what became of it.
+UPDATE ai_usage_log SET outcome = :outcome, outcome_reason = :outcome_reason, model = :model,
+    service_tier = :service_tier, inference_geo = :inference_geo, input_tokens = :input_tokens,
+    cache_read_tokens = :cache_read_tokens, cache_write_5m_tokens = :cache_write_5m_tokens,
+    cache_write_1h_tokens = :cache_write_1h_tokens, output_tokens = :output_tokens,
+    thinking_tokens = :thinking_tokens, cost_usd = :cost_usd, price_version = :price_version,
+    cache_hit_rate = :cache_hit_rate, latency_ms = :latency_ms, request_id = :request_id,
+    recorded_at = :recorded_at
+WHERE attempt_id = :attempt_id AND outcome IN ('sent', 'lost')
+
+-- name: list
+-- Ledger rows in the order they were sent, one page after another.
+SELECT * FROM ai_usage_log
+WHERE (CAST(:organization_id AS text) IS NULL OR organization_id = :organization_id)
+  AND (CAST(:outcome AS text) IS NULL OR outcome = :outcome)
+  AND (CAST(:after AS text) IS NULL
+    OR (occurred_at, attempt_id) > (SELECT occurred_at, attempt_id FROM ai_usage_log WHERE attempt_id = :after))
+ORDER BY occurred_at, attempt_id LIMIT :row_limit
+
+-- name: show
+-- One attempt, whole.
+SELECT * FROM ai_usage_log WHERE attempt_id = :attempt_id
+
+-- name: insights_of
+-- Which insights an attempt was made for.
+SELECT insight_id FROM ai_usage_insight WHERE attempt_id = :attempt_id ORDER BY insight_id
+
+-- name: totals_by_model
+-- The ledger's own sums, to hold against another meter: what was billed, attempt by attempt.
+SELECT model, service_tier, count(*) AS requests, sum(input_tokens) AS input_tokens,
+    sum(cache_write_5m_tokens) AS cache_write_5m_tokens, sum(cache_write_1h_tokens) AS cache_write_1h_tokens,
+    sum(cache_read_tokens) AS cache_read_tokens, sum(output_tokens) AS output_tokens,
+    sum(coalesce(cost_usd, estimated_cost_usd)) AS cost_usd
+FROM ai_usage_log
+WHERE outcome IN ('sent', 'lost', 'succeeded', 'unusable', 'refused')
+GROUP BY model, service_tier ORDER BY model, service_tier

@@ -1,0 +1,119 @@
+-- name: switch_back
+-- Skipped insights whose switch has changed back wait for a run again.
+UPDATE insight SET state = 'pending', state_reason = NULL
+FROM coach
+WHERE coach.id = insight.coach_id
+  AND insight.state = 'skipped'
+  AND ((insight.state_reason = 'summaries_off' AND coach.summaries_enabled)
+    OR (insight.state_reason = 'sensitive' AND NOT coach.skip_sensitive))
+
+-- name: switch_off
+-- Insights that may run, but whose coach's switch says not to, are skipped and keep the reason.
+WITH skipped AS (
+    UPDATE insight SET state = 'skipped', not_before = NULL,
+        state_reason = CASE WHEN coach.summaries_enabled THEN 'sensitive' ELSE 'summaries_off' END
+    FROM coach
+    WHERE coach.id = insight.coach_id
+      AND insight.state IN ('pending', 'deferred')
+      AND (NOT coach.summaries_enabled
+        OR (coach.skip_sensitive AND insight.category = ANY(CAST(:sensitive_words AS text[]))))
+    RETURNING insight.state_reason
+)
+SELECT state_reason, count(*) AS insights FROM skipped GROUP BY state_reason
+
+-- name: release_ended
+-- Claims whose lease has ended go back to pending; their attempts in flight are lost.
+WITH ended AS (
+    UPDATE insight SET state = 'pending', claimed_by = NULL, lease_until = NULL
+    WHERE id IN (SELECT id FROM insight WHERE state = 'claimed' AND lease_until <= :now FOR UPDATE SKIP LOCKED)
+    RETURNING id
+)
+UPDATE ai_usage_log SET outcome = 'lost', outcome_reason = 'lease_ended', recorded_at = :now
+WHERE outcome = 'sent'
+  AND attempt_id IN (SELECT attempt_id FROM ai_usage_insight JOIN ended ON ended.id = insight_id)
+
+-- name: claim
+-- Lease what is due, player by player, the player who has waited longest first.
+WITH due AS (
+    SELECT id, player_id, created_at FROM insight
+    WHERE state IN ('pending', 'deferred')
+      AND (state = 'pending' OR not_before <= :now)
+      AND (CAST(:organization_id AS text) IS NULL OR organization_id = :organization_id)
+), waiting AS (
+    SELECT player_id, min(created_at) AS since FROM due GROUP BY player_id
+), chosen AS (
+    SELECT insight.id FROM insight
+    JOIN due ON due.id = insight.id
+    JOIN waiting ON waiting.player_id = insight.player_id
+    WHERE insight.state IN ('pending', 'deferred')
+    ORDER BY waiting.since, insight.player_id, insight.created_at, insight.id
+    LIMIT :insight_limit
+    FOR UPDATE OF insight SKIP LOCKED
+), claimed AS (
+    UPDATE insight SET state = 'claimed', state_reason = NULL, not_before = NULL,
+        claimed_by = :run_id, lease_until = :lease_until
+    FROM chosen WHERE chosen.id = insight.id
+    RETURNING insight.*
+)
+SELECT claimed.id, claimed.organization_id, claimed.coach_id, claimed.player_id, claimed.title,
+    claimed.description, claimed.category, claimed.created_at, coalesce(claimed.sport, player.sport) AS sport,
+    coach.tone, coach.skip_sensitive, player.first_name, player.age_group, player.date_of_birth,
+    player.team, player.position
+FROM claimed
+JOIN coach ON coach.id = claimed.coach_id
+JOIN player ON player.id = claimed.player_id
+
+-- name: hold
+-- Prove that the claim is still ours, and hold it for as long again.
+UPDATE insight SET lease_until = :lease_until
+WHERE id = :insight_id AND state = 'claimed' AND claimed_by = :run_id
+
+-- name: finish
+-- End a claim that is still ours with what became of the insight.
+UPDATE insight SET state = :state, state_reason = :state_reason, not_before = :not_before,
+    claimed_by = NULL, lease_until = NULL
+WHERE id = :insight_id AND state = 'claimed' AND claimed_by = :run_id
+
+-- name: give_back
+-- End what a run still holds: back to pending, or deferred. What it had in flight is lost.
+WITH given_back AS (
+    UPDATE insight SET state = :state, state_reason = :state_reason, not_before = :not_before,
+        claimed_by = NULL, lease_until = NULL
+    WHERE state = 'claimed' AND claimed_by = :run_id
+    RETURNING id
+), lost AS (
+    UPDATE ai_usage_log SET outcome = 'lost', outcome_reason = 'run_ended', recorded_at = :now
+    WHERE outcome = 'sent' AND flow_run_id = :run_id
+      AND attempt_id IN (SELECT attempt_id FROM ai_usage_insight JOIN given_back ON given_back.id = insight_id)
+)
+SELECT count(*) FROM given_back
+
+-- name: requeue
+-- What a switch or a person's look had stopped waits for a run again.
+UPDATE insight SET state = 'pending', state_reason = NULL
+WHERE id = ANY(CAST(:insight_ids AS text[])) AND state IN ('skipped', 'parked')
+RETURNING id
+
+-- name: states_of
+-- Which of the given ids exist, and in which state.
+SELECT id, state FROM insight WHERE id = ANY(CAST(:insight_ids AS text[]))
+
+-- name: count_by_state
+-- How many insights are in which state.
+SELECT state, count(*) AS insights FROM insight
+WHERE (CAST(:organization_id AS text) IS NULL OR organization_id = :organization_id)
+GROUP BY state ORDER BY state
+
+-- name: list
+-- Insights by id, one page after another.
+SELECT id AS insight_id, organization_id, coach_id, player_id, state, state_reason, category, urgent,
+    created_at, not_before
+FROM insight
+WHERE (CAST(:state AS text) IS NULL OR state = :state)
+  AND (CAST(:organization_id AS text) IS NULL OR organization_id = :organization_id)
+  AND (CAST(:after AS text) IS NULL OR id > :after)
+ORDER BY id LIMIT :row_limit
+
+-- name: show
+-- One insight, whole.
+SELECT * FROM insight WHERE id = :insight_id

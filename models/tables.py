@@ -1,0 +1,24 @@
+"""Every table, imported so that the metadata is whole (migrations compare themselves with it)."""
+
+from models.ai_usage_log import AiUsageInsight, AiUsageLog
+from models.base import metadata
+from models.coach import Coach
+from models.guardian import Guardian
+from models.insight import Insight
+from models.organization import Organization
+from models.player import Player
+from models.rollup_dirty_day import RollupDirtyDay
+from models.summary import Summary
+
+__all__ = [
+    "AiUsageInsight",
+    "AiUsageLog",
+    "Coach",
+    "Guardian",
+    "Insight",
+    "Organization",
+    "Player",
+    "RollupDirtyDay",
+    "Summary",
+    "metadata",
+]

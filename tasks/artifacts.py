@@ -1,0 +1,45 @@
+"""What a run shows in the Prefect UI: the bill as a table, and what happened in a few lines. Ids only."""
+
+from prefect.artifacts import acreate_markdown_artifact, acreate_table_artifact
+
+from core.report import RunReport
+
+BILL_KEY = "summarize-bill"
+SUMMARY_KEY = "summarize-run"
+
+
+async def publish_report(report: RunReport) -> None:
+    """Create the artifacts of a summarise run."""
+    await acreate_table_artifact(
+        key=BILL_KEY,
+        table=bill_table(report),
+        description=f"What run {report.run_id} was predicted to cost, and what it was billed.",
+    )
+    await acreate_markdown_artifact(key=SUMMARY_KEY, markdown=run_markdown(report))
+
+
+def bill_table(report: RunReport) -> list[dict[str, str]]:
+    """Return one row per line of the bill, predicted beside billed."""
+    predicted, billed = report.predicted.to_json(), report.billed.to_json()
+    return [
+        {"line": name, "predicted": str(predicted[name]), "billed": str(value)}
+        for name, value in billed.items()
+    ]
+
+
+def run_markdown(report: RunReport) -> str:
+    """Return the run in words: what became of the insights, and what needs a person."""
+    lines = [f"# {report.sentence()}", "", "| insights | state |", "|---:|---|"]
+    lines += [f"| {number} | {state} |" for state, number in sorted(report.insights.items())]
+    for title, reasons in (("Parked: a person must look", report.parked), ("Deferred", report.deferred)):
+        if reasons:
+            lines += ["", f"## {title}", "", "| insights | reason |", "|---:|---|"]
+            lines += [f"| {number} | {reason} |" for reason, number in sorted(reasons.items())]
+    lines += [
+        "",
+        f"Without caching the same calls cost ${report.billed.uncached_cost_usd:.6f}; "
+        f"at best ${report.billed.floor_usd:.6f} (efficiency {report.billed.efficiency:.1%}).",
+        "",
+        f"`touchline ledger list` shows every attempt; run `{report.run_id}`, {report.wall_seconds:.1f} s.",
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,128 @@
+"""The model's API: one request, through the official SDK, without any retry of its own."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import anthropic
+import httpx2
+from anthropic import AsyncAnthropic
+
+from core.errors import NotReady, Transient
+from core.retry import Failure
+from core.settings import Settings
+from core.usage import merged, usage_of
+from core.verdict import Reply
+
+TIMEOUT_SECONDS = 120.0  # for one request; shorter than the shortest lease
+
+
+class CallFailed(Transient):
+    """The API gave no answer; `failure` says all that is known, without any text."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(f"{failure.error_type} (status {failure.status})")
+        self.failure = failure
+
+
+def make_client(settings: Settings) -> AsyncAnthropic:
+    """Return a client; create it inside the running loop. Raises NotReady when nothing says where to call."""
+    if settings.anthropic_api_key is None and settings.anthropic_base_url is None:
+        raise NotReady(
+            "There is no ANTHROPIC_API_KEY and no ANTHROPIC_BASE_URL; nothing was claimed. "
+            "Set the key, or rehearse without one: run `touchline emulator` in a second terminal and set "
+            "ANTHROPIC_BASE_URL to the address it prints."
+        )
+    key = settings.anthropic_api_key
+    return AsyncAnthropic(
+        api_key=key.get_secret_value() if key else "rehearsal",  # the emulator takes any key
+        base_url=settings.base_url,
+        max_retries=0,
+        timeout=TIMEOUT_SECONDS,
+    )
+
+
+async def ask(
+    client: AsyncAnthropic, body: Mapping[str, Any], begun: Callable[[], None] | None = None
+) -> Reply:
+    """Make one request. With `begun`, the answer is streamed and `begun` is called when it begins.
+
+    Raises CallFailed when there is no answer; what the SDK's errors say of the request stays inside it.
+    """
+    try:
+        return await (_ask(client, body) if begun is None else _ask_streaming(client, body, begun))
+    except anthropic.APIError as error:
+        raise CallFailed(failure_of(error)) from None
+
+
+async def _ask(client: AsyncAnthropic, body: Mapping[str, Any]) -> Reply:
+    message = await client.messages.create(**body)
+    return _reply(
+        text="".join(block.text for block in message.content if block.type == "text"),
+        stop_reason=message.stop_reason,
+        model=message.model,
+        usage=message.usage.to_dict(),
+        request_id=message._request_id,
+    )
+
+
+async def _ask_streaming(client: AsyncAnthropic, body: Mapping[str, Any], begun: Callable[[], None]) -> Reply:
+    texts: list[str] = []
+    usage: Mapping[str, Any] = {}
+    model, stop_reason, ended = "", None, False
+    stream = await client.messages.create(**body, stream=True)
+    async with stream:
+        async for event in stream:
+            if event.type == "message_start":
+                model, usage = event.message.model, event.message.usage.to_dict()
+                begun()
+            elif event.type == "content_block_delta" and event.delta.type == "text_delta":
+                texts.append(event.delta.text)
+            elif event.type == "message_delta":
+                stop_reason, usage = event.delta.stop_reason, merged(usage, event.usage.to_dict())
+            elif event.type == "message_stop":
+                ended = True
+    if not ended:
+        raise CallFailed(
+            Failure(status=200, error_type="answer_cut", request_id=stream.response.headers.get("request-id"))
+        )
+    return _reply("".join(texts), stop_reason, model, usage, stream.response.headers.get("request-id"))
+
+
+def _reply(
+    text: str, stop_reason: str | None, model: str, usage: Mapping[str, Any], request_id: str | None
+) -> Reply:
+    return Reply(
+        text=text,
+        stop_reason=stop_reason,
+        model=model,
+        usage=usage_of(usage),
+        service_tier=usage.get("service_tier") or "standard",
+        inference_geo=usage.get("inference_geo"),
+        request_id=request_id,
+    )
+
+
+def failure_of(error: anthropic.APIError) -> Failure:
+    """Reduce an SDK error to what decides: status, type, code, retry-after."""
+    if isinstance(error, anthropic.APIStatusError):
+        return Failure(
+            status=error.status_code,
+            error_type=error.type or "unknown_error",
+            error_code=error.error_code,
+            retry_after_seconds=_seconds(error.response.headers.get("retry-after")),
+            request_id=error.request_id,
+        )
+    if isinstance(error, anthropic.APITimeoutError):
+        never = isinstance(error.__cause__, httpx2.ConnectTimeout | httpx2.PoolTimeout)
+        return Failure(status=None, error_type="not_connected" if never else "timeout")
+    if isinstance(error, anthropic.APIConnectionError) and isinstance(error.__cause__, httpx2.ConnectError):
+        return Failure(status=None, error_type="not_connected")
+    return Failure(status=None, error_type="connection_lost")
+
+
+def _seconds(header: str | None) -> float | None:
+    """Read a retry-after header; anything but a number of seconds counts as not given."""
+    try:
+        return max(0.0, float(header)) if header is not None else None
+    except ValueError:
+        return None

@@ -1,0 +1,58 @@
+"""Insights of a run: claim what is due, and give back what is left."""
+
+from datetime import datetime, timedelta
+
+from core.categories import SENSITIVE_WORDS
+from core.plan import ClaimedInsight
+from core.states import InsightState, Tone
+from models.insight import QUERIES
+from tasks.run import Run
+
+
+async def claim_insights(run: Run, organization_id: str | None, insight_limit: int) -> list[ClaimedInsight]:
+    """Lease up to `insight_limit` insights to this run, the players who have waited longest first.
+
+    Before that, claims whose lease has ended are taken back, and coaches' switches are read afresh.
+    """
+    now = run.clock.now()
+    due = {
+        "now": now,
+        "organization_id": organization_id,
+        "insight_limit": insight_limit,
+        "run_id": run.run_id,
+        "lease_until": lease_end(run),
+    }
+    async with run.engine.begin() as connection:
+        await connection.execute(QUERIES["release_ended"], {"now": now})
+        await connection.execute(QUERIES["switch_back"])
+        skipped = await connection.execute(QUERIES["switch_off"], {"sensitive_words": list(SENSITIVE_WORDS)})
+        claimed = await connection.execute(QUERIES["claim"], due)
+        insights = [ClaimedInsight(**{**row._mapping, "tone": Tone(row.tone)}) for row in claimed]
+    run.claimed += len(insights)
+    for row in skipped:
+        run.concluded(InsightState.SKIPPED, row.state_reason, row.insights)
+    return insights
+
+
+def lease_end(run: Run) -> datetime:
+    """Return when a claim that is made or proved now will end."""
+    return run.clock.now() + timedelta(seconds=run.settings.lease_seconds)
+
+
+async def give_back_claims(run: Run) -> None:
+    """End what this run still holds: deferred when a limit or an outage stopped it, else back to pending."""
+    now, state, reason, not_before = run.clock.now(), InsightState.PENDING, None, None
+    if run.stopped is not None and run.stopped.after_seconds is not None:
+        state, reason = InsightState.DEFERRED, run.stopped.cause
+        not_before = now + timedelta(seconds=run.stopped.after_seconds)
+    ending = {
+        "run_id": run.run_id,
+        "now": now,
+        "state": state,
+        "state_reason": reason,
+        "not_before": not_before,
+    }
+    async with run.engine.begin() as connection:
+        insights = (await connection.execute(QUERIES["give_back"], ending)).scalar_one()
+    if insights:
+        run.concluded(state, reason, insights)

@@ -1,0 +1,77 @@
+"""Who writes a prefix into the cache, and who waits for it: one leader per cold prefix.
+
+An entry can be read only once its writer's answer has begun, so the first call of a cold prefix goes
+alone and the others wait for that. If it fails before, the next one in line leads.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from core.clock import Clock
+
+CACHE_LIFETIME = timedelta(seconds=300)  # from the start of the request that last used the entry
+SAFETY = timedelta(seconds=15)  # an entry this close to its end counts as cold
+
+
+class Warmth:
+    """Which prefixes of this run can be read from the cache, and until when."""
+
+    def __init__(self) -> None:
+        self._warm_until: dict[str, datetime] = {}
+        self._turns: dict[str, asyncio.Lock] = {}
+
+    def warm(self, now: datetime) -> frozenset[str]:
+        """Return the prefixes that can be read now."""
+        return frozenset(prefix for prefix in self._warm_until if self.is_warm(prefix, now))
+
+    def is_warm(self, prefix: str, now: datetime) -> bool:
+        """Say whether the prefix can be read now."""
+        until = self._warm_until.get(prefix)
+        return until is not None and now < until - SAFETY
+
+    def used(self, prefixes: Sequence[str], started_at: datetime) -> None:
+        """Note that a request which began at `started_at` has written or read these prefixes."""
+        for prefix in prefixes:
+            until = started_at + CACHE_LIFETIME
+            self._warm_until[prefix] = max(until, self._warm_until.get(prefix, until))
+
+    def turn(self, prefix: str) -> asyncio.Lock:
+        """Return the lock that the leader of a cold prefix holds."""
+        return self._turns.setdefault(prefix, asyncio.Lock())
+
+
+class Lead:
+    """What one call leads: the turns of its cold prefixes, held until its answer begins or it gives up."""
+
+    def __init__(self, warmth: Warmth, prefixes: Sequence[str]) -> None:
+        self._warmth = warmth
+        self._prefixes = prefixes
+        self._held: list[asyncio.Lock] = []
+
+    @property
+    def leading(self) -> bool:
+        """True while followers wait for this call."""
+        return bool(self._held)
+
+    async def take(self, clock: Clock) -> None:
+        """Wait until each prefix is warm, or is ours to write; shortest first, so nobody waits in a ring."""
+        for prefix in self._prefixes:
+            if self._warmth.is_warm(prefix, clock.now()):
+                continue
+            turn = self._warmth.turn(prefix)
+            await turn.acquire()
+            if self._warmth.is_warm(prefix, clock.now()):
+                turn.release()
+            else:
+                self._held.append(turn)
+
+    def begun(self, started_at: datetime) -> None:
+        """The answer to a request sent at `started_at` has begun: followers may go."""
+        self._warmth.used(self._prefixes, started_at)
+        self.give_up()
+
+    def give_up(self) -> None:
+        """Let the next in line lead whatever is still held."""
+        while self._held:
+            self._held.pop().release()
