@@ -18,8 +18,8 @@ OrganizationOption = Annotated[str | None, typer.Option("--org", help="Only this
 
 
 def console() -> Console:
-    """Return where a person reads."""
-    return Console(highlight=False)
+    """Return where a person reads; brackets in a note are text, never markup."""
+    return Console(highlight=False, markup=False)
 
 
 def complain(message: str) -> None:

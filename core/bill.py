@@ -42,6 +42,13 @@ class Bill:
     floor_usd: Decimal
     efficiency: Decimal
 
+    @property
+    def saved_fraction(self) -> float:
+        """The share of the uncached bill that was not paid, 0..1; 0 when nothing was spent."""
+        if not self.uncached_cost_usd:
+            return 0.0
+        return float((1 - self.cost_usd / self.uncached_cost_usd).quantize(RATE_STEP))
+
     def to_json(self) -> dict[str, int | float | str]:
         """The same keys: money as plain decimal strings, never rounded; ratios as numbers."""
         return {field.name: _to_json(field.name, getattr(self, field.name)) for field in fields(self)}
@@ -87,10 +94,10 @@ def bill_of(billed: Iterable[BilledAttempt]) -> Bill:
 def _to_json(name: str, value: int | Decimal) -> int | float | str:
     if isinstance(value, int):
         return value
-    return _plain(value) if name.endswith("_usd") else float(value)
+    return plain_money(value) if name.endswith("_usd") else float(value)
 
 
-def _plain(money: Decimal) -> str:
-    """Without exponent, and without zeros that say nothing."""
+def plain_money(money: Decimal) -> str:
+    """Return money as JSON has it: exact, without exponent, and without zeros that say nothing."""
     text = format(money, "f")
     return text.rstrip("0").rstrip(".") if "." in text else text

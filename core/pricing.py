@@ -23,6 +23,7 @@ from core.usage import Usage
 
 if TYPE_CHECKING:  # 0.2 s to import: only when a price is asked for
     from genai_prices.data_snapshot import DataSnapshot
+    from genai_prices.types import ModelInfo
 
 CacheTtl = Literal["5m", "1h"]
 
@@ -125,6 +126,19 @@ def minimum_prefix_tokens(model: str) -> int:
     return minimum
 
 
+@cache
+def prompt_size_bounds() -> tuple[int, ...]:
+    """Every prompt size above which any model at any time is dearer: within two bounds, one price holds."""
+    bounds: set[int] = set()
+    for name in known_models():
+        model = _listed_model(name)
+        for listed in model.prices if isinstance(model.prices, list) else [model.prices]:
+            price = getattr(listed, "prices", listed)  # a dated price wraps the price itself
+            for kind in _GENAI_NAMES.values():
+                bounds.update(tier.start for tier in getattr(getattr(price, kind), "tiers", ()))
+    return tuple(sorted(bounds))
+
+
 def known_models() -> tuple[str, ...]:
     """The names of all models that can be priced, without dates."""
     return tuple(_own_facts()["models"])
@@ -176,11 +190,7 @@ def _above(price: _SizedPrice, bound: int) -> Decimal:
 
 def _listed_prices(name: str, day: date) -> dict[str, _SizedPrice]:
     """The standard prices by genai-prices; its tiers already mean the whole request."""
-    try:
-        _, model = _snapshot().find_provider_model(name, None, "anthropic", None)
-    except LookupError as error:
-        raise UnknownModel(f"genai-prices has no price for the model {name!r}") from error
-    listed = model.get_prices(datetime.combine(day, time(), UTC))
+    listed = _listed_model(name).get_prices(datetime.combine(day, time(), UTC))
     prices: dict[str, _SizedPrice] = {}
     for field in fields(ClassPrices):
         price = getattr(listed, _GENAI_NAMES[field.name])
@@ -192,6 +202,13 @@ def _listed_prices(name: str, day: date) -> dict[str, _SizedPrice]:
             *((tier.start, tier.price) for tier in tiers),
         )
     return prices
+
+
+def _listed_model(name: str) -> "ModelInfo":
+    try:
+        return _snapshot().find_provider_model(name, None, "anthropic", None)[1]
+    except LookupError as error:
+        raise UnknownModel(f"genai-prices has no price for the model {name!r}") from error
 
 
 _GENAI_NAMES = {

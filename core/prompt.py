@@ -28,9 +28,9 @@ LAYER_NAMES = ("instructions", "sport", "tone", "player")  # the order in the pr
 AGE_GROUP_YOUNGEST = 6
 AGE_GROUP_OLDEST = 18
 
-# `<`, `>` and `&` so that nothing inside can look like the end of a fence; the line separators because some
-# readers break lines there; lone surrogates because they have no UTF-8 form and could not be sent at all.
-_ESCAPED = re.compile("[<>&\u2028\u2029\ud800-\udfff]")
+# `<`, `>` and `&` so that nothing inside can look like the end of a fence; C1 controls and line separators
+# because some readers break lines there; lone surrogates because they have no UTF-8 form to be sent in.
+_ESCAPED = re.compile("[<>&\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 # Model families before the 5.x tokenizer. Anything else counts as new: an estimate that is too high is safe.
 _OLDER_TOKENIZER = re.compile(r"claude-(?:[1-4](?:[-.]|$)|[a-z]+-[1-4](?:[-.]|$)|instant)")

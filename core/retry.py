@@ -8,6 +8,7 @@ ATTEMPTS_MAX = 5  # of one call, before its insight is deferred
 WAIT_SECONDS_MAX = 60.0  # the API may ask for more; then the insight is deferred instead of waited for
 BACKOFF_SECONDS = 0.5  # doubled with each attempt
 DEFER_SECONDS = 300.0  # how long an outage keeps insights back
+RATE_LIMIT = "rate_limit"
 SPEND_CAP = "enforced_spend_limit_reached"
 
 
@@ -50,6 +51,7 @@ class Stop:
 
     cause: str
     after_seconds: float | None  # None: the set-up is wrong, nothing is deferred
+    is_limit: bool = False  # a limit was reached, nothing is broken
 
 
 NextStep = Retry | Defer | Park | Stop
@@ -71,12 +73,12 @@ def outcome_of(failure: Failure) -> Outcome:
 def next_step(failure: Failure, attempt: int, jitter: float) -> NextStep:
     """Decide what follows after the `attempt`-th (from 1) attempt failed; `jitter` is in 0..1."""
     if failure.error_code == SPEND_CAP:
-        return Stop("spend_limit", after_seconds=3600.0)
+        return Stop("spend_limit", after_seconds=3600.0, is_limit=True)
     if failure.status in {401, 402, 403, 404}:
         return Stop(failure.error_type, after_seconds=None)
     if failure.status is not None and 400 <= failure.status < 500 and failure.status not in {408, 409, 429}:
         return Park(f"api_{failure.error_type}")
-    cause = "rate_limit" if failure.status == 429 else "outage"
+    cause = RATE_LIMIT if failure.status == 429 else "outage"
     asked = failure.retry_after_seconds
     if asked is not None and asked > WAIT_SECONDS_MAX:
         return Defer(cause, asked)

@@ -6,6 +6,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from core.errors import NotReady
+
 VENDOR_BASE_URL = "https://api.anthropic.com"
 
 
@@ -49,6 +51,15 @@ class Settings(BaseSettings):
     def rehearsal(self) -> bool:
         """True when summaries are made elsewhere than at a live address, and so never deliverable."""
         return self.base_url.rstrip("/") not in {url.rstrip("/") for url in self.live_base_urls}
+
+    def require_api(self) -> None:
+        """Raise NotReady when nothing says where to call."""
+        if self.anthropic_api_key is None and self.anthropic_base_url is None:
+            raise NotReady(
+                "There is no ANTHROPIC_API_KEY and no ANTHROPIC_BASE_URL; nothing was claimed. "
+                "Set the key, or rehearse without one: run `touchline emulator` in a second terminal and set "
+                "ANTHROPIC_BASE_URL to the address it prints."
+            )
 
     @classmethod
     def variable(cls, field: str) -> str:

@@ -1,7 +1,7 @@
 """What one answer used, counted in tokens by the class each is billed in."""
 
 from collections.abc import Mapping
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass, fields
 from decimal import Decimal
 from typing import Any
 
@@ -59,7 +59,7 @@ class Usage:
     def __add__(self, other: object) -> "Usage":
         if not isinstance(other, Usage):
             return NotImplemented
-        return Usage(*(mine + theirs for mine, theirs in zip(astuple(self), astuple(other), strict=True)))
+        return Usage(*(getattr(self, name) + getattr(other, name) for name in _COUNTS))
 
 
 _COUNTS = tuple(field.name for field in fields(Usage))

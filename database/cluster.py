@@ -78,17 +78,22 @@ def check(cluster: Cluster) -> None:
     reset = "or delete it with `touchline db reset`"
     if not cluster.data.is_dir():
         raise NotReady(f"the database's folder {cluster.data} is gone: put it back, {reset}")
-    owner_uid = cluster.place.stat().st_uid
-    if owner_uid != os.geteuid():
-        raise NotReady(
-            f"the database in {cluster.place} belongs to user {user_name(owner_uid)}: "
-            "run this as that user, or set TOUCHLINE_HOME to a folder of your own"
-        )
+    check_owner(cluster)
     made_by = major_version(cluster)
     if made_by != binaries.MAJOR_VERSION:
         raise NotReady(
             f"the database in {cluster.place} was made by PostgreSQL {made_by}, this is "
             f"{binaries.MAJOR_VERSION}: dump it with the version that made it, {reset}"
+        )
+
+
+def check_owner(cluster: Cluster) -> None:
+    """NotReady when the cluster belongs to somebody else."""
+    owner_uid = cluster.place.stat().st_uid
+    if owner_uid != os.geteuid():
+        raise NotReady(
+            f"the database in {cluster.place} belongs to user {user_name(owner_uid)}: "
+            "run this as that user, or set TOUCHLINE_HOME to a folder of your own"
         )
 
 
@@ -118,9 +123,7 @@ def create(home: Path, *, lock: int, test_mode: bool) -> Cluster:
     account = binaries.server_account()
     place = home / "postgres"
     if not binaries.reaches(account, home):
-        temporary = (Path(tempfile.gettempdir()), Path("/tmp"), Path("/var/tmp"))
-        parents = temporary if test_mode else binaries.PERMANENT_FOLDERS
-        place = binaries.readable_folder(account, parents) / f"cluster-{secrets.token_hex(8)}"
+        place = _place_elsewhere(home, account, test_mode=test_mode)
         _partial(home / POINTER).write_text(str(place))
     try:
         _fill(Cluster(_partial(place)), account, lock=lock, test_mode=test_mode)
@@ -131,6 +134,14 @@ def create(home: Path, *, lock: int, test_mode: bool) -> Cluster:
         remove_unfinished(home)
         raise
     return Cluster(place)
+
+
+def _place_elsewhere(home: Path, account: binaries.Account | None, *, test_mode: bool) -> Path:
+    """A name for the place in a folder that the account can enter, as lasting or as temporary as the home."""
+    temporary = (Path(tempfile.gettempdir()).resolve(), Path("/tmp"))
+    is_temporary = test_mode or any(home.is_relative_to(folder) for folder in temporary)
+    folder = binaries.readable_folder(account, temporary if is_temporary else binaries.PERMANENT_FOLDERS)
+    return folder / f"cluster-{secrets.token_hex(8)}"
 
 
 def _fill(cluster: Cluster, account: binaries.Account | None, *, lock: int, test_mode: bool) -> None:

@@ -67,7 +67,8 @@ def attached(home: Path, *, test_mode: bool = False, keep: bool = False) -> Iter
 def up(home: Path, *, test_mode: bool = False) -> Status:
     """Start the server, if it is down, and let it run until `down`."""
     with attached(home, test_mode=test_mode, keep=True):
-        return status(home)
+        pass
+    return status(home)
 
 
 def down(home: Path, *, force: bool = False) -> Status:
@@ -103,6 +104,8 @@ def status(home: Path) -> Status:
     home = home.resolve()
     with _explained(home):
         cluster = clusters.locate(home)
+        if cluster and cluster.place.exists() and os.geteuid() != 0:
+            clusters.check_owner(cluster)
         server = postmaster.running(cluster) if cluster else None
         return Status(
             running=server is not None and server.ready,
@@ -206,9 +209,13 @@ def _explained(home: Path) -> Iterator[None]:
     try:
         yield
     except PermissionError as error:
+        closed = Path(error.filename or home)
+        while not os.access(closed.parent, os.X_OK):
+            closed = closed.parent
         raise NotReady(
-            f"{error.filename or home} is closed to user {clusters.user_name(os.geteuid())}, it may "
-            "belong to somebody else: run this as that user, or set TOUCHLINE_HOME to a folder of your own"
+            f"{closed} is closed to user {clusters.user_name(os.geteuid())} and belongs to user "
+            f"{clusters.user_name(closed.stat().st_uid)}: run this as that user, or set TOUCHLINE_HOME "
+            "to a folder of your own"
         ) from error
 
 

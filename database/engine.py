@@ -59,7 +59,7 @@ def server_url(given: str) -> str:
         ) from error
     if url.drivername not in {"postgres", "postgresql", "postgresql+psycopg"}:
         raise BadInput(f"DATABASE_URL must begin with postgresql://, not {url.drivername}://")
-    return url.set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
+    return url.set(drivername="postgresql").render_as_string(hide_password=False)
 
 
 def check_server(found: Database, must_be_current: bool) -> None:

@@ -35,6 +35,8 @@ class Bucket:
 
     def refill(self, now: datetime) -> None:
         """Let the time since the last look flow in."""
+        if self.at is not None and now <= self.at:
+            return
         if self.at is not None:
             self.level = min(self.capacity, self.level + (now - self.at).total_seconds() * self.per_second)
         self.at = now

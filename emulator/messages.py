@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,7 +13,7 @@ from emulator import wire
 from emulator.caching import CachePlan
 from emulator.calls import NO_ANSWER, Arrival
 from emulator.catalog import ModelTraits, find_model
-from emulator.closing import ClosedConnection, CutStream
+from emulator.closing import CutAnswer, ResetConnection
 from emulator.errors import ApiError
 from emulator.faults import Fault, refusal_by
 from emulator.identity import attempt_of, new_id, workspace_of
@@ -28,6 +28,8 @@ from emulator.validation import validate_message, validate_prompt
 FIRST_BYTE_MS = 1_177.0
 OUTPUT_TOKEN_MS = 4.40
 BODY_BYTES_MAX = 32 * 1024 * 1024
+# How much of an answer arrives when it is cut.
+CUT_SHARE = 0.5
 
 
 @dataclass(frozen=True)
@@ -63,27 +65,21 @@ async def count_tokens(http: Request) -> Response:
 async def create_message(http: Request) -> Response:
     """`POST /v1/messages`; what is refused is on the list of calls as well, with its status and no usage."""
     emulator: Emulator = http.app.state.emulator
-    started = emulator.clock.now()
-    workspace, model = "", None
+    arrival, model = _arrival(http, emulator.clock.now()), None
     try:
-        workspace = workspace_of(http)
+        arrival = replace(arrival, workspace=workspace_of(http))
         body = await _body(http)
         request = wire.parse(wire.MessageRequest, body)
         model = request.model
         traits = find_model(emulator.catalog, model)
         validate_message(request, traits)
         fault = emulator.faults.draw(body)
-        arrival = _arrival(http, started, workspace)
         if fault and fault.kind == "reset_before_billing":
             emulator.calls.add(arrival, model=model, status=NO_ANSWER)
-            return ClosedConnection()
-        try:
-            await _refuse_by(fault, emulator, started)
-            answered = _answer(emulator, arrival, request, traits, fault)
-        finally:
-            http.scope["answer_headers"] = emulator.limits.headers(traits.family, emulator.clock.now())
+            return ResetConnection()
+        answered = await _answer_or_fail(http, arrival, request, traits, fault)
     except ApiError as error:
-        emulator.calls.add(_arrival(http, started, workspace), model=model, status=error.status)
+        emulator.calls.add(arrival, model=model, status=error.status)
         raise
     return await _deliver(emulator, answered, stream=request.stream)
 
@@ -96,16 +92,23 @@ async def _body(http: Request) -> bytes:
     return await http.body()
 
 
-def _arrival(http: Request, started: datetime, workspace: str) -> Arrival:
-    return Arrival(at=started, path=http.scope["path"], workspace=workspace, attempt=attempt_of(http))
+def _arrival(http: Request, started: datetime) -> Arrival:
+    return Arrival(at=started, path=http.scope["path"], workspace="", attempt=attempt_of(http))
 
 
-async def _refuse_by(fault: Fault | None, emulator: Emulator, started: datetime) -> None:
-    """Fail with an error body, if that is the fault; a timeout takes its time first."""
-    if fault and (error := refusal_by(fault)):
-        if fault.kind == "timeout":
-            await emulator.clock.sleep_until(started + timedelta(seconds=fault.seconds or 0))
-        raise error
+async def _answer_or_fail(
+    http: Request, arrival: Arrival, request: wire.MessageRequest, traits: ModelTraits, fault: Fault | None
+) -> Answered:
+    """Fail with an error body if that is the fault, else answer; either way tell how the limits stand."""
+    emulator: Emulator = http.app.state.emulator
+    try:
+        if fault and (error := refusal_by(fault)):
+            if fault.kind == "timeout":
+                await emulator.clock.sleep_until(arrival.at + timedelta(seconds=fault.seconds or 0))
+            raise error
+        return _answer(emulator, arrival, request, traits, fault)
+    finally:
+        http.scope["answer_headers"] = emulator.limits.headers(traits.family, emulator.clock.now())
 
 
 def _answer(
@@ -185,25 +188,22 @@ async def _deliver(emulator: Emulator, answered: Answered, *, stream: bool) -> R
     kind = answered.fault.kind if answered.fault else None
     await emulator.clock.sleep_until(answered.times.begins if stream else answered.times.ends)
     if kind == "reset_after_billing":
-        return ClosedConnection()
+        return ResetConnection()
     if stream:
-        return _stream(emulator, answered, cut=kind == "cut_answer")
+        parts = _timed_events(emulator, answered, share=CUT_SHARE if kind == "cut_answer" else 1)
+        response = CutAnswer if kind == "cut_answer" else StreamingResponse
+        return response(parts, media_type="text/event-stream")
     body = json.dumps(answered.message, separators=(",", ":"), ensure_ascii=False).encode()
     if kind == "cut_answer":
-        return ClosedConnection(body[: len(body) // 2], whole_length=len(body))
+        half = iter([body[: int(len(body) * CUT_SHARE)]])
+        return CutAnswer(half, media_type="application/json", headers={"content-length": str(len(body))})
     return Response(body, media_type="application/json")
 
 
-def _stream(emulator: Emulator, answered: Answered, *, cut: bool) -> Response:
-    """The answer's events, spread over the time the tokens take; cut, the first half of them."""
+async def _timed_events(emulator: Emulator, answered: Answered, *, share: float) -> AsyncIterator[bytes]:
+    """The answer's events, spread over the time its tokens take, up to a share of them."""
     encoded = [encode(event) for event in events(answered.message, answered.reply, answered.usage)]
-    sent = encoded[: len(encoded) // 2] if cut else encoded
     step = (answered.times.ends - answered.times.begins) / len(encoded)
-
-    async def body() -> AsyncIterator[bytes]:
-        for i, event in enumerate(sent):
-            await emulator.clock.sleep_until(answered.times.begins + step * i)
-            yield event
-
-    response = CutStream if cut else StreamingResponse
-    return response(body(), media_type="text/event-stream")
+    for i, event in enumerate(encoded[: int(len(encoded) * share)]):
+        await emulator.clock.sleep_until(answered.times.begins + step * i)
+        yield event

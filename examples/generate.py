@@ -60,35 +60,41 @@ class Season:
 def write_season(folder: Path, season: Season) -> None:
     """Write the five files of a season into `folder`, over those that are there."""
     folder.mkdir(parents=True, exist_ok=True)
-    rng = Random(season.seed)
     of_clubs = clubs(season.organizations)
     of_coaches = coaches(season.coaches, of_clubs, season.sports)
-    of_players = players(season.players, of_coaches, rng)
+    of_players = season_players(season, of_coaches)
     extra = {
         file: [bad_line(serial, {}, of_clubs) for serial in serials(file, season.bad_lines)]
         for file in ("players", "guardians")
     }
+    registered = player_rows(of_players, _rng(season, "register"))
+    guarded = guardian_rows(of_players, _rng(season, "guardians"))
     _write(folder / "organizations.jsonl", _lines(club_rows(of_clubs)))
     _write(folder / "coaches.jsonl", _lines(coach_rows(of_coaches)))
-    _write(folder / "players.jsonl", [*_lines(player_rows(of_players, rng)), *extra["players"]])
-    _write(folder / "guardians.jsonl", [*_lines(guardian_rows(of_players, rng)), *extra["guardians"]])
-    _write(folder / "insights.jsonl", insight_lines(season, of_clubs, of_players, rng))
+    _write(folder / "players.jsonl", [*_lines(registered), *extra["players"]])
+    _write(folder / "guardians.jsonl", [*_lines(guarded), *extra["guardians"]])
+    _write(folder / "insights.jsonl", insight_lines(season, of_clubs, of_players))
 
 
-def insight_lines(
-    season: Season, of_clubs: list[Club], of_players: list[Player], rng: Random
-) -> Iterator[str]:
+def season_players(season: Season, of_coaches: list[Coach]) -> list[Player]:
+    """Return who plays in a season."""
+    return players(season.players, of_coaches, _rng(season, "players"))
+
+
+def insight_lines(season: Season, of_clubs: list[Club], of_players: list[Player]) -> Iterator[str]:
     """Yield all lines of `insights.jsonl` in the order of the sessions, bad ones spread among the good."""
     bad = serials("insights", season.bad_lines)
     written = 0
-    for n, row in enumerate(insight_rows(season, of_players, rng), start=1):
+    for n, row in enumerate(insight_rows(season, of_players), start=1):
         yield _line(row)
         due = len(bad) * n // season.insights
         yield from (bad_line(serial, row, of_clubs) for serial in bad[written:due])
         written = due
 
 
-def insight_rows(season: Season, of_players: list[Player], rng: Random) -> Iterator[Row]:
+def insight_rows(season: Season, of_players: list[Player]) -> Iterator[Row]:
+    """Yield the good insights."""
+    rng = _rng(season, "insights")
     writers = {sport: NoteWriter(sport, rng) for sport in season.sports}
     for n in range(season.insights):
         session = n * _SESSIONS // season.insights
@@ -125,6 +131,11 @@ def _spoken_at(session: int, coach: Coach, rng: Random) -> str:
     day = _FIRST_SESSION + timedelta(days=session // 2 * 7 + session % 2 * 2)
     start = datetime.combine(day, _SESSION_STARTS, coach.club.zone)
     return (start + timedelta(seconds=rng.randrange(_SESSION_MINUTES * 60))).isoformat()
+
+
+def _rng(season: Season, purpose: str) -> Random:
+    """Return a source of chance for one purpose, so that a change to one file leaves the others alone."""
+    return Random(f"{season.seed} {purpose}")  # a text seeds by SHA-512, not by Python's own hash
 
 
 def _lines(rows: Iterable[Row]) -> Iterator[str]:

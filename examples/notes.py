@@ -63,12 +63,13 @@ class NoteWriter:
         self._words: dict[str, list[str]] = {key: own[key] for key in ("drills", "skills", "opponents")}
         self._mates: list[list[str]] = read("people")["mates"]
         self._deck: list[Gist] = []
+        self._text_decks: dict[str, list[int]] = {}
 
     def write(self, first_name: str, pronoun: str) -> Note:
         """Return the next note, about the player of this name."""
         gist = self._next_gist()
         notes = self._notes[gist.code]
-        which = self._rng.randrange(len(notes["texts"]))  # a title and a text belong together by their place
+        which = self._next_text(gist)  # a title and a text belong together by their place
         slots = self._slots(first_name, pronoun)
         title = _capital(notes["titles"][which].format_map(slots))
         return Note(title, self._spoken(notes["texts"][which], slots), gist)
@@ -86,6 +87,13 @@ class NoteWriter:
             self._deck = [gist for gist in self._gists for _ in range(gist.copies)]
             self._rng.shuffle(self._deck)
         return self._deck.pop()
+
+    def _next_text(self, gist: Gist) -> int:
+        deck = self._text_decks.get(gist.code)
+        if not deck:
+            deck = self._text_decks[gist.code] = list(range(len(self._notes[gist.code]["texts"])))
+            self._rng.shuffle(deck)
+        return deck.pop()
 
     def _slots(self, first_name: str, pronoun: str) -> dict[str, Any]:
         """Return what the braces in the material stand for; `n` is always less than `m`."""

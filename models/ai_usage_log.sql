@@ -9,13 +9,17 @@ UPDATE ai_usage_log SET outcome = :outcome, outcome_reason = :outcome_reason, mo
     recorded_at = :recorded_at
 WHERE attempt_id = :attempt_id AND outcome IN ('sent', 'lost')
 
+-- name: place
+-- Where an attempt stands in the order of the list.
+SELECT occurred_at AS at, attempt_id AS id FROM ai_usage_log WHERE attempt_id = :id
+
 -- name: list
 -- Ledger rows in the order they were sent, one page after another.
 SELECT * FROM ai_usage_log
 WHERE (CAST(:organization_id AS text) IS NULL OR organization_id = :organization_id)
-  AND (CAST(:outcome AS text) IS NULL OR outcome = :outcome)
-  AND (CAST(:after AS text) IS NULL
-    OR (occurred_at, attempt_id) > (SELECT occurred_at, attempt_id FROM ai_usage_log WHERE attempt_id = :after))
+  AND (CAST(:state AS text) IS NULL OR outcome = :state)
+  AND (CAST(:after_id AS text) IS NULL
+    OR (occurred_at, attempt_id) > (CAST(:after_at AS timestamptz), :after_id))
 ORDER BY occurred_at, attempt_id LIMIT :row_limit
 
 -- name: show

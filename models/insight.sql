@@ -104,6 +104,18 @@ SELECT state, count(*) AS insights FROM insight
 WHERE (CAST(:organization_id AS text) IS NULL OR organization_id = :organization_id)
 GROUP BY state ORDER BY state
 
+-- name: need_attention
+-- What waits for somebody or something: information for `touchline doctor`.
+SELECT count(*) FILTER (WHERE state = 'claimed' AND lease_until <= :now) AS leases_ended,
+    count(*) FILTER (WHERE state = 'parked') AS parked,
+    count(*) FILTER (WHERE state = 'deferred' AND not_before <= :now) AS deferred_due,
+    count(*) FILTER (WHERE state = 'deferred' AND not_before > :now) AS deferred_later
+FROM insight WHERE state IN ('claimed', 'parked', 'deferred')
+
+-- name: place
+-- Where an insight stands in the order of the list.
+SELECT created_at AS at, id FROM insight WHERE id = :id
+
 -- name: list
 -- Insights by id, one page after another.
 SELECT id AS insight_id, organization_id, coach_id, player_id, state, state_reason, category, urgent,
@@ -111,9 +123,11 @@ SELECT id AS insight_id, organization_id, coach_id, player_id, state, state_reas
 FROM insight
 WHERE (CAST(:state AS text) IS NULL OR state = :state)
   AND (CAST(:organization_id AS text) IS NULL OR organization_id = :organization_id)
-  AND (CAST(:after AS text) IS NULL OR id > :after)
+  AND (CAST(:after_id AS text) IS NULL OR id > :after_id)
 ORDER BY id LIMIT :row_limit
 
 -- name: show
 -- One insight, whole.
-SELECT * FROM insight WHERE id = :insight_id
+SELECT id AS insight_id, organization_id, coach_id, player_id, voice_note_id, state, state_reason,
+    claimed_by, lease_until, not_before, category, sport, urgent, created_at, title, description
+FROM insight WHERE id = :id

@@ -43,225 +43,118 @@ SELECT CAST(0 AS bigint) AS line, CAST('' AS text) AS verdict, CAST('' AS bytea)
     created_at
 FROM insight WITH NO DATA
 
--- name: judge_organization_repeats
--- The first line with an id counts; a later one says the same, or is a duplicate.
-UPDATE season_organizations AS later SET verdict = CASE
-    WHEN to_jsonb(later) - CAST('{line,raw}' AS text[]) = to_jsonb(earlier) - CAST('{line,raw}' AS text[])
-    THEN 'unchanged' ELSE 'duplicate_id' END
-FROM season_organizations AS earlier
-JOIN (SELECT min(line) AS line FROM season_organizations WHERE verdict IS NULL
-    GROUP BY id HAVING count(*) > 1) AS opening ON opening.line = earlier.line
-WHERE later.id = earlier.id AND later.line > earlier.line AND later.verdict IS NULL
+-- name: describe
+-- Tell the planner what was staged; without it, it plans for empty tables.
+ANALYZE season_organizations, season_coaches, season_players, season_guardians, season_insights
 
--- name: update_organizations
--- Other content than what is stored replaces it.
-WITH changed AS (
-    UPDATE organization SET name = season.name, timezone = season.timezone
-    FROM season_organizations AS season
-    WHERE season.verdict IS NULL AND season.id = organization.id
-      AND (season.name, season.timezone) IS DISTINCT FROM (organization.name, organization.timezone)
-    RETURNING organization.id
-)
-UPDATE season_organizations AS season SET verdict = 'updated'
-FROM changed WHERE changed.id = season.id AND season.verdict IS NULL
-
--- name: insert_organizations
--- What is not stored yet.
-WITH added AS (
-    INSERT INTO organization (id, name, timezone)
-    SELECT id, name, timezone FROM season_organizations AS season
-    WHERE verdict IS NULL AND NOT EXISTS (SELECT FROM organization WHERE organization.id = season.id)
-    RETURNING id
-)
-UPDATE season_organizations AS season SET verdict = 'inserted'
-FROM added WHERE added.id = season.id AND season.verdict IS NULL
-
--- name: judge_coach_references
--- A coach belongs to a club that is there.
-UPDATE season_coaches AS season SET verdict = 'unknown_reference'
-WHERE verdict IS NULL AND NOT EXISTS (SELECT FROM organization WHERE organization.id = season.organization_id)
-
--- name: judge_coach_moves
--- A coach with insights stays at the club of these insights.
-UPDATE season_coaches AS season SET verdict = 'other_organization'
+-- name: resolve_coaches
+-- Insights name their coach by the key from here on, whichever of the two ids the file has.
+UPDATE season_insights AS season SET coach_id = coach.id
 FROM coach
-WHERE season.verdict IS NULL AND coach.auth_id = season.auth_id
-  AND coach.organization_id <> season.organization_id
-  AND coach.id IN (SELECT coach_id FROM insight)
+WHERE season.verdict IS NULL AND coach.auth_id = season.coach_id AND coach.id <> coach.auth_id
 
--- name: judge_coach_names
--- Each of the two ids of a coach names nobody else, neither in an earlier line nor in the store.
-WITH named AS (
-    SELECT line, auth_id, auth_id AS name FROM season_coaches WHERE verdict IS NULL
-    UNION
-    SELECT line, auth_id, id FROM season_coaches WHERE verdict IS NULL
-), taken AS (
-    SELECT line, auth_id, name FROM named
-    UNION ALL
-    SELECT 0, auth_id, auth_id FROM coach
-    UNION ALL
-    SELECT 0, auth_id, id FROM coach
-)
-UPDATE season_coaches SET verdict = 'duplicate_id'
-WHERE line IN (
-    SELECT named.line FROM named JOIN taken ON taken.name = named.name
-    WHERE taken.auth_id <> named.auth_id AND taken.line < named.line
-)
+-- name: judge_insight_references
+-- Club, coach and player are there, and coach and player belong to the club.
+UPDATE season_insights AS season SET verdict = CASE
+    WHEN organization.id IS NULL OR coach.id IS NULL OR player.id IS NULL THEN 'unknown_reference'
+    ELSE 'other_organization' END
+FROM season_insights AS named
+LEFT JOIN organization ON organization.id = named.organization_id
+LEFT JOIN coach ON coach.id = named.coach_id
+LEFT JOIN player ON player.id = named.player_id
+WHERE named.line = season.line AND season.verdict IS NULL
+  AND (organization.id IS NULL OR coach.id IS NULL OR player.id IS NULL
+    OR coach.organization_id <> named.organization_id OR player.organization_id <> named.organization_id)
 
--- name: judge_coach_repeats
+-- name: judge_insights_under_way
+-- An insight that is no longer pending does not change: the line says the same, or is a duplicate.
+UPDATE season_insights AS season SET verdict = CASE
+    WHEN (season.organization_id, season.coach_id, season.player_id, season.voice_note_id, season.title,
+        season.description, season.category, season.sport, season.urgent, season.created_at)
+      IS DISTINCT FROM (insight.organization_id, insight.coach_id, insight.player_id, insight.voice_note_id,
+        insight.title, insight.description, insight.category, insight.sport, insight.urgent,
+        insight.created_at)
+    THEN 'duplicate_id' ELSE 'unchanged' END
+FROM insight
+WHERE season.verdict IS NULL AND insight.id = season.id AND insight.state <> 'pending'
+
+-- name: judge_insight_repeats
 -- The first line with an id counts; a later one says the same, or is a duplicate.
-UPDATE season_coaches AS later SET verdict = CASE
+UPDATE season_insights AS later SET verdict = CASE
     WHEN to_jsonb(later) - CAST('{line,raw}' AS text[]) = to_jsonb(earlier) - CAST('{line,raw}' AS text[])
     THEN 'unchanged' ELSE 'duplicate_id' END
-FROM season_coaches AS earlier
-JOIN (SELECT min(line) AS line FROM season_coaches WHERE verdict IS NULL
-    GROUP BY auth_id HAVING count(*) > 1) AS opening ON opening.line = earlier.line
-WHERE later.auth_id = earlier.auth_id AND later.line > earlier.line AND later.verdict IS NULL
-
--- name: hold_insights_of_moving_coaches
--- Lock insights before their coach, as whoever stores a summary does; so the two cannot deadlock.
-SELECT count(*) FROM (
-    SELECT insight.id FROM season_coaches AS season
-    JOIN coach ON coach.auth_id = season.auth_id AND coach.id <> season.id
-    JOIN insight ON insight.coach_id = coach.id
-    WHERE season.verdict IS NULL
-    ORDER BY insight.id FOR UPDATE OF insight
-) AS held
-
--- name: move_ledger
--- Ledger rows carry no foreign key: they follow a coach whose key changes here.
-UPDATE ai_usage_log SET coach_id = season.id
-FROM season_coaches AS season JOIN coach ON coach.auth_id = season.auth_id AND coach.id <> season.id
-WHERE season.verdict IS NULL AND ai_usage_log.coach_id = coach.id
-
--- name: update_coaches
--- Other content replaces what is stored; a new key takes insights and summaries along (ON UPDATE CASCADE).
-WITH changed AS (
-    UPDATE coach SET id = season.id, user_id = season.user_id, organization_id = season.organization_id,
-        name = season.name, tone = season.tone, summaries_enabled = season.summaries_enabled,
-        skip_sensitive = season.skip_sensitive, approvals = season.approvals,
-        suppressions = season.suppressions, preferred_level = season.preferred_level
-    FROM season_coaches AS season
-    WHERE season.verdict IS NULL AND season.auth_id = coach.auth_id
-      AND (season.id, season.user_id, season.organization_id, season.name, season.tone,
-          season.summaries_enabled, season.skip_sensitive, season.approvals, season.suppressions,
-          season.preferred_level)
-        IS DISTINCT FROM (coach.id, coach.user_id, coach.organization_id, coach.name, coach.tone,
-          coach.summaries_enabled, coach.skip_sensitive, coach.approvals, coach.suppressions,
-          coach.preferred_level)
-    RETURNING coach.auth_id
-)
-UPDATE season_coaches AS season SET verdict = 'updated'
-FROM changed WHERE changed.auth_id = season.auth_id AND season.verdict IS NULL
-
--- name: insert_coaches
--- What is not stored yet.
-WITH added AS (
-    INSERT INTO coach (id, auth_id, user_id, organization_id, name, tone, summaries_enabled, skip_sensitive,
-        approvals, suppressions, preferred_level)
-    SELECT id, auth_id, user_id, organization_id, name, tone, summaries_enabled, skip_sensitive,
-        approvals, suppressions, preferred_level
-    FROM season_coaches AS season
-    WHERE verdict IS NULL AND NOT EXISTS (SELECT FROM coach WHERE coach.auth_id = season.auth_id)
-    RETURNING auth_id
-)
-UPDATE season_coaches AS season SET verdict = 'inserted'
-FROM added WHERE added.auth_id = season.auth_id AND season.verdict IS NULL
-
--- name: judge_player_references
--- A player belongs to a club that is there.
-UPDATE season_players AS season SET verdict = 'unknown_reference'
-WHERE verdict IS NULL AND NOT EXISTS (SELECT FROM organization WHERE organization.id = season.organization_id)
-
--- name: judge_player_moves
--- A player with insights stays at the club of these insights.
-UPDATE season_players AS season SET verdict = 'other_organization'
-FROM player
-WHERE season.verdict IS NULL AND player.id = season.id
-  AND player.organization_id <> season.organization_id
-  AND player.id IN (SELECT player_id FROM insight)
-
--- name: judge_player_repeats
--- The first line with an id counts; a later one says the same, or is a duplicate.
-UPDATE season_players AS later SET verdict = CASE
-    WHEN to_jsonb(later) - CAST('{line,raw}' AS text[]) = to_jsonb(earlier) - CAST('{line,raw}' AS text[])
-    THEN 'unchanged' ELSE 'duplicate_id' END
-FROM season_players AS earlier
-JOIN (SELECT min(line) AS line FROM season_players WHERE verdict IS NULL
+FROM season_insights AS earlier
+JOIN (SELECT min(line) AS line FROM season_insights WHERE verdict IS NULL
     GROUP BY id HAVING count(*) > 1) AS opening ON opening.line = earlier.line
 WHERE later.id = earlier.id AND later.line > earlier.line AND later.verdict IS NULL
 
--- name: update_players
--- Other content than what is stored replaces it.
-WITH changed AS (
-    UPDATE player SET organization_id = season.organization_id, first_name = season.first_name,
-        last_name = season.last_name, date_of_birth = season.date_of_birth, age_group = season.age_group,
-        sport = season.sport, team = season.team, position = season.position
-    FROM season_players AS season
-    WHERE season.verdict IS NULL AND season.id = player.id
-      AND (season.organization_id, season.first_name, season.last_name, season.date_of_birth,
-          season.age_group, season.sport, season.team, season.position)
-        IS DISTINCT FROM (player.organization_id, player.first_name, player.last_name, player.date_of_birth,
-          player.age_group, player.sport, player.team, player.position)
-    RETURNING player.id
+-- name: update_insights
+-- Other content replaces what is stored and pending; whoever is just claiming an insight comes first.
+WITH held AS (
+    SELECT insight.id FROM insight JOIN season_insights AS season ON season.id = insight.id
+    WHERE season.verdict IS NULL AND insight.state = 'pending'
+      AND (season.organization_id, season.coach_id, season.player_id, season.voice_note_id, season.title,
+          season.description, season.category, season.sport, season.urgent, season.created_at)
+        IS DISTINCT FROM (insight.organization_id, insight.coach_id, insight.player_id,
+          insight.voice_note_id, insight.title, insight.description, insight.category, insight.sport,
+          insight.urgent, insight.created_at)
+    FOR NO KEY UPDATE OF insight SKIP LOCKED
+), changed AS (
+    UPDATE insight SET organization_id = season.organization_id, coach_id = season.coach_id,
+        player_id = season.player_id, voice_note_id = season.voice_note_id, title = season.title,
+        description = season.description, category = season.category, sport = season.sport,
+        urgent = season.urgent, created_at = season.created_at
+    FROM held JOIN season_insights AS season ON season.id = held.id
+    WHERE insight.id = held.id AND season.verdict IS NULL
+    RETURNING insight.id
 )
-UPDATE season_players AS season SET verdict = 'updated'
+UPDATE season_insights AS season SET verdict = 'updated'
 FROM changed WHERE changed.id = season.id AND season.verdict IS NULL
 
--- name: insert_players
--- What is not stored yet.
+-- name: judge_insights_just_claimed
+-- What a run has claimed since this load looked at it stays as it is.
+UPDATE season_insights AS season SET verdict = 'duplicate_id'
+FROM insight
+WHERE season.verdict IS NULL AND insight.id = season.id
+  AND (season.organization_id, season.coach_id, season.player_id, season.voice_note_id, season.title,
+      season.description, season.category, season.sport, season.urgent, season.created_at)
+    IS DISTINCT FROM (insight.organization_id, insight.coach_id, insight.player_id, insight.voice_note_id,
+      insight.title, insight.description, insight.category, insight.sport, insight.urgent,
+      insight.created_at)
+
+-- name: insert_insights
+-- What is not stored yet waits for a run.
 WITH added AS (
-    INSERT INTO player (id, organization_id, first_name, last_name, date_of_birth, age_group, sport, team,
-        position)
-    SELECT id, organization_id, first_name, last_name, date_of_birth, age_group, sport, team, position
-    FROM season_players AS season
-    WHERE verdict IS NULL AND NOT EXISTS (SELECT FROM player WHERE player.id = season.id)
+    INSERT INTO insight (id, organization_id, coach_id, player_id, voice_note_id, title, description, category,
+        sport, urgent, created_at, state)
+    SELECT id, organization_id, coach_id, player_id, voice_note_id, title, description, category,
+        sport, urgent, created_at, 'pending'
+    FROM season_insights AS season
+    WHERE verdict IS NULL AND NOT EXISTS (SELECT FROM insight WHERE insight.id = season.id)
     RETURNING id
 )
-UPDATE season_players AS season SET verdict = 'inserted'
+UPDATE season_insights AS season SET verdict = 'inserted'
 FROM added WHERE added.id = season.id AND season.verdict IS NULL
 
--- name: judge_guardian_references
--- A guardian belongs to a player who is there.
-UPDATE season_guardians AS season SET verdict = 'unknown_reference'
-WHERE verdict IS NULL AND NOT EXISTS (SELECT FROM player WHERE player.id = season.player_id)
+-- name: count_verdicts
+-- What became of the lines of each file; without a verdict a line says what is stored already.
+SELECT kind, coalesce(verdict, 'unchanged') AS verdict, count(*) AS lines FROM (
+    SELECT 'organizations' AS kind, verdict FROM season_organizations
+    UNION ALL SELECT 'coaches', verdict FROM season_coaches
+    UNION ALL SELECT 'players', verdict FROM season_players
+    UNION ALL SELECT 'guardians', verdict FROM season_guardians
+    UNION ALL SELECT 'insights', verdict FROM season_insights
+) AS every
+GROUP BY 1, 2 ORDER BY 1, 2
 
--- name: judge_guardian_repeats
--- The first line with an id counts; a later one says the same, or is a duplicate.
-UPDATE season_guardians AS later SET verdict = CASE
-    WHEN to_jsonb(later) - CAST('{line,raw}' AS text[]) = to_jsonb(earlier) - CAST('{line,raw}' AS text[])
-    THEN 'unchanged' ELSE 'duplicate_id' END
-FROM season_guardians AS earlier
-JOIN (SELECT min(line) AS line FROM season_guardians WHERE verdict IS NULL
-    GROUP BY id HAVING count(*) > 1) AS opening ON opening.line = earlier.line
-WHERE later.id = earlier.id AND later.line > earlier.line AND later.verdict IS NULL
-
--- name: update_guardians
--- Other content than what is stored replaces it.
-WITH changed AS (
-    UPDATE guardian SET player_id = season.player_id, name = season.name, email = season.email,
-        status = season.status, consented = season.consented,
-        parental_responsibility = season.parental_responsibility
-    FROM season_guardians AS season
-    WHERE season.verdict IS NULL AND season.id = guardian.id
-      AND (season.player_id, season.name, season.email, season.status, season.consented,
-          season.parental_responsibility)
-        IS DISTINCT FROM (guardian.player_id, guardian.name, guardian.email, guardian.status,
-          guardian.consented, guardian.parental_responsibility)
-    RETURNING guardian.id
-)
-UPDATE season_guardians AS season SET verdict = 'updated'
-FROM changed WHERE changed.id = season.id AND season.verdict IS NULL
-
--- name: insert_guardians
--- What is not stored yet.
-WITH added AS (
-    INSERT INTO guardian (id, player_id, name, email, status, consented, parental_responsibility)
-    SELECT id, player_id, name, email, status, consented, parental_responsibility
-    FROM season_guardians AS season
-    WHERE verdict IS NULL AND NOT EXISTS (SELECT FROM guardian WHERE guardian.id = season.id)
-    RETURNING id
-)
-UPDATE season_guardians AS season SET verdict = 'inserted'
-FROM added WHERE added.id = season.id AND season.verdict IS NULL
-
+-- name: rejects
+-- Every line that was turned away, in the order of files and lines.
+SELECT kind, line, verdict AS reason, raw FROM (
+    SELECT 1 AS place, 'organizations' AS kind, line, verdict, raw FROM season_organizations
+    UNION ALL SELECT 2, 'coaches', line, verdict, raw FROM season_coaches
+    UNION ALL SELECT 3, 'players', line, verdict, raw FROM season_players
+    UNION ALL SELECT 4, 'guardians', line, verdict, raw FROM season_guardians
+    UNION ALL SELECT 5, 'insights', line, verdict, raw FROM season_insights
+) AS every
+WHERE verdict NOT IN ('inserted', 'updated', 'unchanged')
+ORDER BY place, line

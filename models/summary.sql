@@ -1,12 +1,18 @@
 -- name: store
--- Store a summary unless the insight already has a live one of this prompt version.
+-- Store a summary unless the insight already has a live one of this prompt version. The people are taken from
+-- the insight, whose coach's key may have moved since it was claimed.
 INSERT INTO summary (id, insight_id, organization_id, coach_id, player_id, attempt_id, prompt_version, model,
     tone, category, model_category, category_confidence, confidence, reason, flags, text, state, rehearsal,
     created_at)
-VALUES (:id, :insight_id, :organization_id, :coach_id, :player_id, :attempt_id, :prompt_version, :model,
-    :tone, :category, :model_category, :category_confidence, :confidence, :reason, :flags, :text, :state,
-    :rehearsal, :created_at)
+SELECT :id, insight.id, insight.organization_id, insight.coach_id, insight.player_id, :attempt_id,
+    :prompt_version, :model, :tone, :category, :model_category, :category_confidence, :confidence, :reason,
+    CAST(:flags AS text[]), :text, :state, :rehearsal, :created_at
+FROM insight WHERE insight.id = :insight_id
 ON CONFLICT (insight_id, prompt_version) WHERE state <> 'suppressed' DO NOTHING
+
+-- name: place
+-- Where a summary stands in the order of the list.
+SELECT created_at AS at, id FROM summary WHERE id = :id
 
 -- name: list
 -- Summaries in the order they were made, one page after another.
@@ -14,13 +20,18 @@ SELECT id AS summary_id, insight_id, player_id, coach_id, state, category, confi
 FROM summary
 WHERE (CAST(:state AS text) IS NULL OR state = :state)
   AND (CAST(:organization_id AS text) IS NULL OR organization_id = :organization_id)
-  AND (CAST(:after AS text) IS NULL
-    OR (created_at, id) > (SELECT created_at, id FROM summary WHERE id = :after))
+  AND (CAST(:after_id AS text) IS NULL OR (created_at, id) > (CAST(:after_at AS timestamptz), :after_id))
 ORDER BY created_at, id LIMIT :row_limit
 
 -- name: show
--- One summary, whole, as its coach may see it.
-SELECT * FROM summary WHERE id = :summary_id
+-- One summary, whole, with the note it was made from, as its coach may see it.
+SELECT summary.id AS summary_id, summary.insight_id, summary.organization_id, summary.player_id,
+    summary.coach_id, summary.attempt_id, summary.state, summary.category, summary.model_category,
+    summary.category_confidence, summary.confidence, summary.reason, summary.flags, summary.tone,
+    summary.model, summary.prompt_version, summary.rehearsal, summary.created_at, insight.title,
+    insight.description, summary.text
+FROM summary JOIN insight ON insight.id = summary.insight_id
+WHERE summary.id = :id
 
 -- name: beside_notes
 -- Summaries beside the notes they were made from, one of each tone first.

@@ -7,7 +7,7 @@ import anthropic
 import httpx2
 from anthropic import AsyncAnthropic
 
-from core.errors import NotReady, Transient
+from core.errors import Transient
 from core.retry import Failure
 from core.settings import Settings
 from core.usage import merged, usage_of
@@ -26,12 +26,7 @@ class CallFailed(Transient):
 
 def make_client(settings: Settings) -> AsyncAnthropic:
     """Return a client; create it inside the running loop. Raises NotReady when nothing says where to call."""
-    if settings.anthropic_api_key is None and settings.anthropic_base_url is None:
-        raise NotReady(
-            "There is no ANTHROPIC_API_KEY and no ANTHROPIC_BASE_URL; nothing was claimed. "
-            "Set the key, or rehearse without one: run `touchline emulator` in a second terminal and set "
-            "ANTHROPIC_BASE_URL to the address it prints."
-        )
+    settings.require_api()
     key = settings.anthropic_api_key
     return AsyncAnthropic(
         api_key=key.get_secret_value() if key else "rehearsal",  # the emulator takes any key

@@ -13,7 +13,7 @@ from core.clock import Clock
 from core.plan import Chunk
 from core.pricing import price_of
 from core.report import RunReport
-from core.retry import Defer, NextStep, Stop
+from core.retry import RATE_LIMIT, Defer, NextStep, Stop
 from core.settings import Settings
 from core.settlement import predicted_entry
 from core.states import InsightState
@@ -96,7 +96,8 @@ class Run:
         elif isinstance(step, Defer):
             self._deferred_in_a_row += 1
             if self._deferred_in_a_row >= DEFERRALS_UNTIL_STOP:
-                self.stopped = self.stopped or Stop(step.cause, step.after_seconds)
+                limit = step.cause == RATE_LIMIT
+                self.stopped = self.stopped or Stop(step.cause, step.after_seconds, is_limit=limit)
         elif step is None:
             self._deferred_in_a_row = 0
 

@@ -20,9 +20,6 @@ def summary_row(
     return {
         "id": str(uuid4()),
         "insight_id": about.id,
-        "organization_id": about.organization_id,
-        "coach_id": about.coach_id,
-        "player_id": about.player_id,
         "attempt_id": attempt.attempt_id,
         "prompt_version": attempt.call.prompt_version,
         "model": reply.model,

@@ -22,8 +22,8 @@ SUPERLATIVES = re.compile(r"best (ever|player)|brilliant|superb|outstanding|amaz
 PLAIN_WORD = re.compile(r"[^\W\d_][^\W_'’-]*(?:['’-][^\W_]+)*")
 SHORT_NOTE_CHARACTERS = 25
 TOPIC_WORDS_MAX = 6
-DEFAULT_TOPIC = "this week's training"
-DEFAULT_FOCUS = "working on the next step with the coaches"
+DEFAULT_TOPIC = "the basics"
+DEFAULT_FOCUS = "taking it one step at a time"
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,9 @@ def _summary(note: Note, brief: Brief, category: str, number: int) -> str:
     if category != "normal":
         text = _pick(phrases["sensitive"][category], number)
         text = text.split(". ")[0].rstrip(".") + "." if brief.tone == "brief" else text
+    elif moment := _first_match("moments", note.words):
+        closing = "" if brief.tone == "brief" else _pick(phrases[brief.tone]["closing"], number)
+        text = f"{moment} {closing}".rstrip()
     elif brief.tone == "brief":
         text = _pick(phrases["brief"]["single"], number)
     else:

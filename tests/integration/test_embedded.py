@@ -70,44 +70,66 @@ def data_folder(home: Path) -> Path:
     return folder
 
 
-@pytest.fixture
-def home() -> Iterator[Path]:
+@contextmanager
+def open_home() -> Iterator[Path]:
     """A home that the server's user can enter, as tmp_path is not when we are root."""
-    folder = Path(tempfile.mkdtemp(prefix="touchline-test-"))
-    folder.chmod(0o755)
-    yield folder
-    data = embedded.status(folder).data_folder
-    embedded.reset(folder)
-    assert data is None or postgres_processes(data) == []
-    shutil.rmtree(folder)
+    home = Path(tempfile.mkdtemp(prefix="touchline-test-"))
+    home.chmod(0o755)
+    yield home
+    embedded.reset(home)
+    shutil.rmtree(home)
 
 
-def test_what_the_first_start_stored_is_there_on_the_second_start(home: Path) -> None:
-    with embedded.attached(home) as url, psycopg.connect(url) as connection:
+@pytest.fixture
+def new_home() -> Iterator[Path]:
+    """A home without a cluster."""
+    with open_home() as home:
+        yield home
+
+
+@pytest.fixture(scope="module")
+def used_home() -> Iterator[Path]:
+    with open_home() as home:
+        yield home
+
+
+@pytest.fixture
+def home(used_home: Path) -> Iterator[Path]:
+    """A home whose cluster other tests have used; every test must leave its server down."""
+    with embedded.attached(used_home, test_mode=True):
+        pass
+    yield used_home
+    left = postgres_processes(data_folder(used_home))
+    embedded.down(used_home, force=True)
+    assert left == []
+
+
+def test_what_the_first_start_stored_is_there_on_the_second_start(new_home: Path) -> None:
+    with embedded.attached(new_home) as url, psycopg.connect(url) as connection:
         connection.execute("create table kept as select 'Ó' as name")
-    assert not embedded.status(home).running
-    with embedded.attached(home) as url, psycopg.connect(url) as connection:
+    assert not embedded.status(new_home).running
+    with embedded.attached(new_home) as url, psycopg.connect(url) as connection:
         row = connection.execute("select lower(name), current_setting('TimeZone') from kept").fetchone()
         assert row == ("ó", "UTC")
         assert connection.execute("show fsync").fetchone() == ("on",)
         assert connection.execute("show data_checksums").fetchone() == ("on",)
-    assert postgres_processes(data_folder(home)) == []
+    assert postgres_processes(data_folder(new_home)) == []
 
 
-def test_six_first_starts_at_once_share_one_server_and_the_last_one_out_stops_it(home: Path) -> None:
-    command = [sys.executable, "-c", USER_PROGRAM, str(home)]
+def test_six_first_starts_at_once_share_one_server_and_the_last_one_out_stops_it(new_home: Path) -> None:
+    command = [sys.executable, "-c", USER_PROGRAM, str(new_home)]
     pipe = subprocess.PIPE
     users = [subprocess.Popen(command, cwd=REPOSITORY, stdin=pipe, stdout=pipe, text=True) for _ in range(6)]
     try:
         pids = {server_pid_seen_by(user) for user in users}
         assert len(pids) == 1
-        assert embedded.status(home).users == tuple(sorted(user.pid for user in users))
+        assert embedded.status(new_home).users == tuple(sorted(user.pid for user in users))
         for user in users[:-1]:
             leave(user)
-            assert embedded.status(home).running
+            assert embedded.status(new_home).running
         leave(users[-1])
-        assert not embedded.status(home).running
-        assert postgres_processes(data_folder(home)) == []
+        assert not embedded.status(new_home).running
+        assert postgres_processes(data_folder(new_home)) == []
     finally:
         for user in users:
             user.kill()
@@ -150,16 +172,16 @@ def test_down_by_force_stops_the_server_under_its_users(home: Path) -> None:
         leave(user)
 
 
-def test_reset_refuses_while_others_use_the_database_and_deletes_it_afterwards(home: Path) -> None:
-    with embedded.attached(home, test_mode=True) as url:
+def test_reset_refuses_while_others_use_the_database_and_deletes_it_afterwards(new_home: Path) -> None:
+    with embedded.attached(new_home, test_mode=True) as url:
         with psycopg.connect(url) as connection:
             connection.execute("create table gone ()")
         with pytest.raises(NotReady, match=f"in use .*{os.getpid()}"):
-            embedded.reset(home)
-    embedded.reset(home)
-    assert embedded.status(home).data_folder is None
-    assert sorted(path.name for path in home.iterdir()) == ["postgres.lock", "postgres.users"]
-    with embedded.attached(home, test_mode=True) as url, psycopg.connect(url) as connection:
+            embedded.reset(new_home)
+    embedded.reset(new_home)
+    assert embedded.status(new_home).data_folder is None
+    assert sorted(path.name for path in new_home.iterdir()) == ["postgres.lock", "postgres.users"]
+    with embedded.attached(new_home, test_mode=True) as url, psycopg.connect(url) as connection:
         assert connection.execute("select to_regclass('gone')").fetchone() == (None,)
 
 
@@ -206,7 +228,7 @@ def test_in_a_closed_folder_the_cluster_lies_elsewhere_and_no_folder_is_opened(t
 
 @as_root
 def test_an_environment_closed_to_the_server_is_copied_once_to_a_readable_place(
-    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    new_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     site_folder = binaries.program_folder(None).parents[2]
     for name in (binaries.PACKAGE, f"{binaries.PACKAGE}.libs"):
@@ -215,37 +237,38 @@ def test_an_environment_closed_to_the_server_is_copied_once_to_a_readable_place(
         )
     tmp_path.chmod(0o700)
     monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setattr(binaries, "PERMANENT_FOLDERS", (home,))
+    monkeypatch.setattr(binaries, "PERMANENT_FOLDERS", (new_home,))
     for _ in range(2):
-        with embedded.attached(home / "home", test_mode=True) as url, psycopg.connect(url) as connection:
+        with embedded.attached(new_home / "home", test_mode=True) as url, psycopg.connect(url) as connection:
             connection.execute("select 1")
-    (copy,) = (home / "touchline").glob("postgresql-*")
+    (copy,) = (new_home / "touchline").glob("postgresql-*")
     postgres = binaries.program_folder(binaries.server_account()) / "postgres"
     assert copy in postgres.parents
     assert all(path.stat().st_uid == 0 and not path.stat().st_mode & 0o022 for path in copy.rglob("*"))
-    embedded.reset(home / "home")
+    embedded.reset(new_home / "home")
 
 
 @as_root
-def test_a_cluster_of_another_user_is_named_as_such(home: Path) -> None:
-    with embedded.attached(home, test_mode=True):
+def test_a_cluster_of_another_user_is_named_as_such(new_home: Path) -> None:
+    with embedded.attached(new_home, test_mode=True):
         pass
-    os.chown(home / "postgres", 12345, 12345)
-    with pytest.raises(NotReady, match="belongs to user 12345"), embedded.attached(home, test_mode=True):
+    os.chown(new_home / "postgres", 12345, 12345)
+    with pytest.raises(NotReady, match="belongs to user 12345"), embedded.attached(new_home, test_mode=True):
         pass
 
 
-def test_without_the_wheel_the_next_step_is_named(home: Path) -> None:
+def test_without_the_wheel_the_next_step_is_named(new_home: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-S", "-c", USER_PROGRAM.replace("import psycopg\n", ""), str(home)],
+        [sys.executable, "-S", "-c", USER_PROGRAM.replace("import psycopg\n", ""), str(new_home)],
         cwd=REPOSITORY,
+        env={**os.environ, "PYTHONPATH": ""},
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 1
     assert "NotReady: the embedded PostgreSQL is not installed: run `make setup`" in done.stderr
-    assert embedded.status(home).data_folder is None
+    assert embedded.status(new_home).data_folder is None
 
 
 def test_the_backup_command_of_the_hint_works(home: Path) -> None:

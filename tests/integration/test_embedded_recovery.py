@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -61,14 +62,37 @@ def server_pid(home: Path) -> int:
     return pid
 
 
+@contextmanager
+def open_home() -> Iterator[Path]:
+    """A home that the server's user can enter, as tmp_path is not when we are root."""
+    home = Path(tempfile.mkdtemp(prefix="touchline-test-"))
+    home.chmod(0o755)
+    yield home
+    embedded.reset(home)
+    assert processes_below(home) == []
+    shutil.rmtree(home)
+
+
 @pytest.fixture
-def home() -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="touchline-test-"))
-    folder.chmod(0o755)
-    yield folder
-    embedded.reset(folder)
-    assert processes_below(folder) == []
-    shutil.rmtree(folder)
+def new_home() -> Iterator[Path]:
+    """A home without a cluster."""
+    with open_home() as home:
+        yield home
+
+
+@pytest.fixture(scope="module")
+def used_home() -> Iterator[Path]:
+    with open_home() as home:
+        with embedded.attached(home, test_mode=True) as url, psycopg.connect(url) as connection:
+            connection.execute("create table visits ()")
+        yield home
+
+
+@pytest.fixture
+def home(used_home: Path) -> Path:
+    """A home whose cluster, with an empty table `visits` or a full one, the other tests use too."""
+    embedded.down(used_home)
+    return used_home
 
 
 def test_after_kill_9_of_the_server_the_next_start_has_all_committed_data(home: Path) -> None:
@@ -79,14 +103,14 @@ def test_after_kill_9_of_the_server_the_next_start_has_all_committed_data(home: 
         connection.execute("create table kept as select generate_series(1, 1000) as n")
         connection.commit()
         os.kill(server_pid(home), signal.SIGKILL)
+        while embedded.status(home).running:
+            time.sleep(0.001)
     with embedded.attached(home) as url, psycopg.connect(url) as connection:
         assert connection.execute("select count(*) from kept").fetchone() == (1000,)
     embedded.down(home)
 
 
 def test_after_kill_9_of_its_only_user_the_next_one_takes_the_server_over_and_stops_it(home: Path) -> None:
-    with embedded.attached(home, test_mode=True) as url, psycopg.connect(url) as connection:
-        connection.execute("create table visits ()")
     user = visitor(home, SEED, 1000)
     while not embedded.status(home).running:
         time.sleep(0.005)
@@ -101,23 +125,21 @@ def test_after_kill_9_of_its_only_user_the_next_one_takes_the_server_over_and_st
 
 @pytest.mark.parametrize("attempt", range(6))
 def test_after_kill_9_in_the_middle_of_the_first_start_the_next_one_succeeds(
-    home: Path, attempt: int
+    new_home: Path, attempt: int
 ) -> None:
     delay_seconds = random.Random(SEED + attempt).uniform(0.05, 0.9)
     print(f"TOUCHLINE_TEST_SEED={SEED} killed after {delay_seconds:.3f} s")
-    starter = visitor(home, SEED, 1)
+    starter = visitor(new_home, SEED, 1)
     time.sleep(delay_seconds)
     starter.kill()
     starter.communicate()
-    with embedded.attached(home, test_mode=True) as url, psycopg.connect(url) as connection:
+    with embedded.attached(new_home, test_mode=True) as url, psycopg.connect(url) as connection:
         connection.execute("create table visits ()")
-    assert processes_below(home) == []
-    assert not list(home.glob("*.partial"))
+    assert processes_below(new_home) == []
+    assert not list(new_home.glob("*.partial"))
 
 
 def test_many_who_come_go_and_are_killed_never_lose_the_server_while_they_use_it(home: Path) -> None:
-    with embedded.attached(home, test_mode=True) as url, psycopg.connect(url) as connection:
-        connection.execute("create table visits ()")
     print(f"TOUCHLINE_TEST_SEED={SEED}")
     dice = random.Random(SEED)
     steady = [visitor(home, SEED + n, 25) for n in range(3)]
@@ -186,24 +208,24 @@ def test_a_stop_that_was_killed_is_finished_before_anybody_uses_the_server(home:
         assert not found.stopping.exists()
 
 
-def test_a_reset_that_was_killed_is_finished_by_the_next_start(home: Path) -> None:
-    with embedded.attached(home, test_mode=True):
+def test_a_reset_that_was_killed_is_finished_by_the_next_start(new_home: Path) -> None:
+    with embedded.attached(new_home, test_mode=True):
         pass
-    (home / "postgres").rename(home / "postgres.partial")
-    shutil.rmtree(home / "postgres.partial" / "data" / "base")
-    with embedded.attached(home, test_mode=True) as url, psycopg.connect(url) as connection:
+    (new_home / "postgres").rename(new_home / "postgres.partial")
+    shutil.rmtree(new_home / "postgres.partial" / "data" / "base")
+    with embedded.attached(new_home, test_mode=True) as url, psycopg.connect(url) as connection:
         assert connection.execute("select 1").fetchone() == (1,)
-    assert not (home / "postgres.partial").exists()
+    assert not (new_home / "postgres.partial").exists()
 
 
 def test_a_server_that_cannot_start_is_an_error_with_its_own_words(
-    home: Path, monkeypatch: pytest.MonkeyPatch
+    new_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with embedded.attached(home, test_mode=True):
-        found = cluster.locate(home)
+    with embedded.attached(new_home, test_mode=True):
+        found = cluster.locate(new_home)
         assert found is not None
     (found.data / "postgresql.conf").write_text("no_such_setting = 1\n")
     monkeypatch.setattr(postmaster, "START_PAUSES_SECONDS", (0.0,))
-    with pytest.raises(NotReady, match="no_such_setting"), embedded.attached(home, test_mode=True):
+    with pytest.raises(NotReady, match="no_such_setting"), embedded.attached(new_home, test_mode=True):
         pass
-    assert processes_below(home) == []
+    assert processes_below(new_home) == []

@@ -1,19 +1,23 @@
-"""The bill: exactly the keys of the interfaces, exact money, ratios within bounds."""
+"""The bill: every recorded call to the last digit, the keys of the interfaces, ratios within bounds."""
 
+import csv
 import json
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from email.utils import parsedate_to_datetime
+from pathlib import Path
 
 import pytest
 
 from core.bill import BilledAttempt, bill_of
 from core.errors import UnknownModel
 from core.floor import PrefixNode
-from core.pricing import price_of
+from core.pricing import ClassPrices, price_of, uncached_cost
 from core.usage import Usage
 
 AT = datetime(2026, 11, 2, 12, tzinfo=UTC)
+SAMPLES = list(csv.DictReader((Path(__file__).parents[1] / "data" / "usage_samples.csv").open(newline="")))
 SPORT = (PrefixNode("sport", 4000),)
 
 
@@ -32,6 +36,46 @@ def attempt(call_id: str, usage: Usage, *, service_tier: str = "standard") -> Bi
 
 LEADER = attempt("one", Usage(50, 0, 4000, 0, 140))
 FOLLOWER = attempt("two", Usage(60, 4000, 0, 0, 120))
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda row: f"{row['model']}-{row['cost_usd']}")
+def test_a_recorded_call_costs_what_it_cost(sample: dict[str, str]) -> None:
+    """An undated sample is of a model whose price never changed below 200,000 tokens: any day will do."""
+    usage = Usage(
+        int(sample["input_tokens"]),
+        int(sample["cache_read_tokens"]),
+        int(sample["cache_write_5m_tokens"]),
+        int(sample["cache_write_1h_tokens"]),
+        int(sample["output_tokens"]),
+    )
+    at = parsedate_to_datetime(sample["date"]) if sample["date"] else datetime(2026, 10, 9, tzinfo=UTC)
+    price = price_of(
+        usage,
+        model=sample["model"],
+        at=at,
+        service_tier=sample["service_tier"],
+        inference_geo=sample["inference_geo"] or None,
+    )
+    assert price.cost_usd == Decimal(sample["cost_usd"])
+
+
+def test_all_37_recorded_calls_are_there() -> None:
+    assert len(SAMPLES) == 37
+
+
+def test_the_well_known_example_comes_out_when_its_numbers_are_a_total(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    prices = ClassPrices(Decimal(5), Decimal("0.5"), Decimal("6.25"), Decimal(10), Decimal(15))
+    usage = Usage(5_000 - 4_000, cache_read_tokens=4_000, output_tokens=500)
+    assert prices.cost_of(usage) == Decimal("0.0145")
+    assert prices.cost_uncached(usage) == Decimal("0.0325")
+
+
+def test_the_uncached_cost_is_live_and_of_the_same_size_tier() -> None:
+    usage = Usage(1, 100_000, output_tokens=10)
+    assert uncached_cost(usage, model="claude-haiku-5-5", at=AT) == Decimal("0.0500255")
+    assert uncached_cost(usage, model="claude-haiku-5-5", at=AT, inference_geo="us") == Decimal("0.05502805")
 
 
 def test_a_bill_has_exactly_the_keys_of_the_interfaces() -> None:
@@ -88,6 +132,11 @@ def test_the_uncached_bill_of_a_batch_is_the_live_price() -> None:
     live, batch = (bill_of([attempt("one", usage, service_tier=tier)]) for tier in ("standard", "batch"))
     assert batch.cost_usd * 2 == live.cost_usd
     assert batch.uncached_cost_usd == live.uncached_cost_usd == Decimal("0.000475")
+
+
+def test_what_was_saved_is_the_share_of_the_uncached_bill() -> None:
+    assert bill_of([LEADER, FOLLOWER]).saved_fraction == 0.276302
+    assert bill_of([]).saved_fraction == 0
 
 
 def test_a_missed_cache_lowers_the_efficiency() -> None:

@@ -1,0 +1,35 @@
+# One door for every habit; CI calls the same targets.
+.DEFAULT_GOAL := help
+VENV := .venv
+PYTHON ?= python3
+RUN := $(VENV)/bin
+
+.PHONY: help setup demo test check bench-run clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(VENV)/installed ## create .venv and install everything, pinned by constraints.txt
+
+$(VENV)/installed: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed")'
+	$(PYTHON) -m venv $(VENV)
+	$(RUN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+demo: setup ## the whole story on the example season: nothing to configure, no key, nothing left running
+	$(RUN)/touchline demo
+
+test: setup ## every test: unit, integration, acceptance
+	$(RUN)/python -m pytest tests/unit tests/integration tests/acceptance
+
+check: setup ## lint, format and types
+	$(RUN)/ruff check .
+	$(RUN)/ruff format --check .
+	$(RUN)/mypy
+
+bench-run: setup ## time per insight and peak memory of a run, at 1,000 and at 10,000 insights
+	$(RUN)/python -m benchmarks.run
+
+clean: ## remove the virtual environment, caches and all local data
+	rm -rf $(VENV) .touchline .mypy_cache .ruff_cache .pytest_cache .hypothesis

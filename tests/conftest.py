@@ -1,0 +1,70 @@
+"""What tests share: databases of their own on real servers. Everything started is stopped."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg
+import pytest
+from sqlalchemy.engine import make_url
+
+from database import embedded, migrate
+
+# A test that used a developer's own key or database would be a disaster.
+for name in [name for name in os.environ if name.startswith(("ANTHROPIC_", "TOUCHLINE_", "DATABASE_URL"))]:
+    del os.environ[name]
+
+
+@pytest.fixture(scope="session")
+def embedded_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of an embedded server that gives up durability for speed."""
+    with embedded.attached(tmp_path_factory.mktemp("embedded"), test_mode=True) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def server(embedded_server: str) -> str:
+    """The server that databases are made on; the integration tests take more than one."""
+    return embedded_server
+
+
+@pytest.fixture(scope="session")
+def template(server: str) -> Iterator[str]:
+    """The name of a migrated database to copy."""
+    with fresh_database(server) as url:
+        migrate.upgrade(url)
+        yield str(make_url(url).database)
+
+
+@pytest.fixture
+def database_url(server: str, template: str) -> Iterator[str]:
+    """The URL of a migrated, empty database."""
+    with fresh_database(server, template) as url:
+        yield url
+
+
+@pytest.fixture
+def empty_database_url(server: str) -> Iterator[str]:
+    """The URL of a database that was never migrated."""
+    with fresh_database(server) as url:
+        yield url
+
+
+@contextmanager
+def fresh_database(server: str, template: str = "template1") -> Iterator[str]:
+    """Make a database on the server, and drop it whoever is still connected."""
+    name = f"test_{uuid4().hex}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"'.encode())
+        try:
+            yield make_url(server).set(database=name).render_as_string(hide_password=False)
+        finally:
+            connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)'.encode())
+
+
+@pytest.fixture(scope="session")
+def season() -> Path:
+    """The example season."""
+    return Path(__file__).parent.parent / "examples" / "season"

@@ -1,0 +1,432 @@
+"""Requests that the API refuses, and failures by script, as the official SDK sees them."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import anthropic
+import httpx2
+import pytest
+from anthropic.types import Message
+
+from tests.integration.emulator_process import KEY, RunningEmulator, running_emulator
+
+LONG = "A coach writes to parents. " * 100
+SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {"category": {"enum": ["normal", "injury"]}, "summary": {"type": "string"}},
+    "required": ["category", "summary"],
+    "additionalProperties": False,
+}
+VALID: dict[str, Any] = {
+    "model": "claude-haiku-5-5",
+    "max_tokens": 500,
+    "thinking": {"type": "disabled"},
+    "messages": [{"role": "user", "content": '<note>{"title": "Passing", "text": "Good"}</note>'}],
+    "output_config": {"format": {"type": "json_schema", "schema": SCHEMA}},
+}
+
+
+@pytest.fixture(scope="module")
+def process() -> Iterator[RunningEmulator]:
+    with running_emulator("--latency", "off", "--tier", "unlimited") as running:
+        yield running
+
+
+@pytest.fixture
+def emulator(process: RunningEmulator) -> RunningEmulator:
+    process.reset()
+    return process
+
+
+def text(words: str, ttl: str | None = None) -> dict[str, Any]:
+    marker = {"cache_control": {"type": "ephemeral", "ttl": ttl}} if ttl else {}
+    return {"type": "text", "text": words, **marker}
+
+
+def user(*blocks: dict[str, Any]) -> list[dict[str, Any]]:
+    return [{"role": "user", "content": list(blocks)}]
+
+
+def with_schema(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"output_config": {"format": {"type": "json_schema", "schema": schema}}}
+
+
+def post(emulator: RunningEmulator, content: str | bytes, **headers: str) -> httpx2.Response:
+    return httpx2.post(f"{emulator.base_url}/v1/messages", content=content, headers=headers)
+
+
+def send(emulator: RunningEmulator) -> Message:
+    message = emulator.client().messages.create(**VALID)
+    assert isinstance(message, Message)
+    return message
+
+
+CLOSED = {"type": "object", "additionalProperties": False}
+REFUSED: list[tuple[str, dict[str, Any], str]] = [
+    ("a missing field", {"max_tokens": None}, "max_tokens: Field required"),
+    ("a wrong type", {"max_tokens": "many"}, "max_tokens: Input should be a valid integer"),
+    ("a negative limit", {"max_tokens": -1}, "max_tokens: Input should be greater than or equal to 0"),
+    ("an unknown field", {"max_token": 5}, "max_token: Extra inputs are not permitted"),
+    (
+        "an unknown role",
+        {"messages": [{"role": "coach", "content": "x"}]},
+        "messages.0.role: Input should be",
+    ),
+    ("no messages", {"messages": []}, "messages: List should have at least 1 item"),
+    ("an unknown block", {"messages": user({"type": "song"})}, "messages.0.content.0: Input tag 'song'"),
+    (
+        "a block without text",
+        {"messages": user({"type": "text"})},
+        "messages.0.content.0.text.text: Field required",
+    ),
+    ("temperature", {"temperature": 0.5}, "`temperature` is deprecated for this model."),
+    ("top_p", {"top_p": 0.5}, "`top_p` is deprecated for this model."),
+    ("top_k", {"top_k": 5}, "`top_k` is deprecated for this model."),
+    (
+        "a prefill",
+        {"messages": [{"role": "user", "content": "x"}, {"role": "assistant", "content": "{"}]},
+        "This model does not support assistant message prefill. The conversation must end",
+    ),
+    (
+        "five breakpoints",
+        {"messages": user(*[text(f"block {i}", "5m") for i in range(5)])},
+        "A maximum of 4 blocks with cache_control may be provided. Found 5.",
+    ),
+    (
+        "four breakpoints and the top-level one",
+        {
+            "messages": user(*[text(f"b{i}", "5m") for i in range(4)], text("x")),
+            "cache_control": {"type": "ephemeral"},
+        },
+        "A maximum of 4 blocks with cache_control may be provided. Found 5.",
+    ),
+    (
+        "1h after 5m",
+        {"system": [text("a", "5m")], "messages": user(text("b", "1h"))},
+        "messages.0.content.0.cache_control.ttl: a ttl='1h' cache_control block must not come after",
+    ),
+    (
+        "another lifetime",
+        {"system": [text("a", "2h")]},
+        "system.0.cache_control.ttl: Input should be '5m' or '1h'",
+    ),
+    (
+        "a marked empty text block",
+        {"system": [text("", "5m")]},
+        "system.0: cache_control cannot be set for empty text blocks",
+    ),
+    ("an empty text block", {"messages": user(text(""))}, "messages: text content blocks must be non-empty"),
+    ("a prewarm that streams", {"max_tokens": 0, "stream": True, "output_config": None}, "max_tokens: 0"),
+    ("a prewarm that thinks", {"max_tokens": 0, "thinking": None, "output_config": None}, "max_tokens: 0"),
+    ("a prewarm with a format", {"max_tokens": 0}, "max_tokens: 0"),
+    (
+        "a thinking budget on a 5.x model",
+        {"thinking": {"type": "enabled", "budget_tokens": 1024}, "max_tokens": 2000},
+        '"thinking.type.enabled" is not supported for this model.',
+    ),
+    (
+        "adaptive thinking on an old model",
+        {"model": "claude-haiku-4-5", "thinking": {"type": "adaptive"}},
+        "adaptive thinking is not supported on this model",
+    ),
+    (
+        "a small thinking budget",
+        {"model": "claude-haiku-4-5", "thinking": {"type": "enabled", "budget_tokens": 100}},
+        "greater than or equal to 1024",
+    ),
+    (
+        "a thinking budget above max_tokens",
+        {"model": "claude-haiku-4-5", "thinking": {"type": "enabled", "budget_tokens": 1024}},
+        "`max_tokens` must be greater than `thinking.budget_tokens`",
+    ),
+    (
+        "effort on an old model",
+        {"model": "claude-haiku-4-5", "output_config": {"effort": "low"}},
+        "does not support the effort parameter",
+    ),
+    ("an unknown geography", {"inference_geo": "mars"}, "inference_geo: Input should be 'us' or 'global'"),
+    (
+        "an open object",
+        with_schema({"type": "object"}),
+        "'additionalProperties' must be explicitly set to false",
+    ),
+    (
+        "a numeric bound",
+        with_schema({**CLOSED, "properties": {"n": {"type": "integer", "minimum": 1}}}),
+        "For 'integer' type, property 'minimum' is not supported",
+    ),
+    (
+        "many items",
+        with_schema({"type": "array", "items": {"type": "string"}, "minItems": 3}),
+        "'minItems' values other than 0 or 1 are not supported",
+    ),
+    (
+        "recursion",
+        with_schema(
+            {"$defs": {"A": {**CLOSED, "properties": {"a": {"$ref": "#/$defs/A"}}}}, "$ref": "#/$defs/A"}
+        ),
+        "Circular reference",
+    ),
+    ("a dangling reference", with_schema({"$ref": "#/$defs/A"}), "does not resolve"),
+    ("no schema at all", with_schema({"type": "poem"}), "output_config.format.schema: "),
+    ("what is not imitated", {"container": "c"}, "container: the emulator does not imitate this yet"),
+    (
+        "forced tool use",
+        {"tools": [{"name": "t", "input_schema": CLOSED}], "tool_choice": {"type": "any"}},
+        "tool_choice.any: the emulator does not imitate this yet",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"), [case[1:] for case in REFUSED], ids=[case[0] for case in REFUSED]
+)
+def test_a_request_against_the_rules_is_a_400_with_the_documented_message(
+    emulator: RunningEmulator, change: dict[str, Any], message: str
+) -> None:
+    request = {name: value for name, value in {**VALID, **change}.items() if value is not None}
+    answer = post(emulator, json.dumps(request), **{"x-api-key": KEY})
+    body = answer.json()
+    assert (answer.status_code, body["type"], body["error"]["type"]) == (
+        400,
+        "error",
+        "invalid_request_error",
+    )
+    assert message in body["error"]["message"]
+    assert body["request_id"] == answer.headers["request-id"]
+    assert emulator.meter()["requests"] == 0
+    assert [(call["status"], call["usage"], call["cost_usd"]) for call in emulator.calls()] == [
+        (400, None, "0")
+    ]
+
+
+def test_a_body_that_is_not_json_is_a_400(emulator: RunningEmulator) -> None:
+    answer = post(emulator, "{", **{"x-api-key": KEY})
+    assert answer.status_code == 400
+    assert "not valid JSON" in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("model", ["claude-unknown", "claude-3-haiku-20240307"], ids=["unknown", "retired"])
+def test_a_model_that_is_not_served_is_a_404(emulator: RunningEmulator, model: str) -> None:
+    with pytest.raises(anthropic.NotFoundError, match=f"model: {model}"):
+        emulator.client().messages.create(**{**VALID, "model": model})
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 401),
+        ({"x-api-key": ""}, 401),
+        ({"authorization": "Bearer"}, 401),
+        ({"authorization": "Basic abc"}, 401),
+        ({"x-api-key": KEY}, 200),
+        ({"authorization": f"Bearer {KEY}"}, 200),
+    ],
+    ids=["none", "empty key", "empty bearer", "basic", "x-api-key", "bearer"],
+)
+def test_either_header_names_the_key_and_none_is_a_401(
+    emulator: RunningEmulator, headers: dict[str, str], status: int
+) -> None:
+    assert post(emulator, json.dumps(VALID), **headers).status_code == status
+
+
+def test_the_same_key_in_either_header_is_the_same_workspace(emulator: RunningEmulator) -> None:
+    for headers in ({"x-api-key": KEY}, {"authorization": f"Bearer {KEY}"}):
+        post(emulator, json.dumps(VALID), **headers)
+    assert len({call["workspace"] for call in emulator.calls()}) == 1
+
+
+def test_a_body_above_32_mb_is_a_413(emulator: RunningEmulator) -> None:
+    answer = post(emulator, b" " * (32 * 1024 * 1024 + 1), **{"x-api-key": KEY})
+    assert (answer.status_code, answer.json()["error"]["type"]) == (413, "request_too_large")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("POST", "/v1/messages", 401),
+        ("GET", "/v1/nothing", 404),
+        ("PUT", "/v1/messages", 405),
+        ("GET", "/_emulator/meter", 200),
+    ],
+)
+def test_every_answer_carries_a_request_id_and_the_organization(
+    emulator: RunningEmulator, method: str, path: str, status: int
+) -> None:
+    answer = httpx2.request(method, emulator.base_url + path)
+    assert answer.status_code == status
+    assert answer.headers["request-id"].startswith("req_")
+    assert answer.headers["anthropic-organization-id"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "error", "status", "error_type"),
+    [
+        ("rate_limited", anthropic.RateLimitError, 429, "rate_limit_error"),
+        ("spend_cap", anthropic.RateLimitError, 429, "rate_limit_error"),
+        ("api_error", anthropic.InternalServerError, 500, "api_error"),
+        ("overloaded", anthropic.OverloadedError, 529, "overloaded_error"),
+        ("timeout", anthropic.GatewayTimeoutError, 504, "timeout_error"),
+    ],
+)
+def test_a_scripted_error_happens_once_and_is_not_billed(
+    emulator: RunningEmulator, kind: str, error: type[anthropic.APIStatusError], status: int, error_type: str
+) -> None:
+    emulator.fault(kind)
+    with pytest.raises(error) as failed:
+        send(emulator)
+    body: Any = failed.value.body
+    assert (failed.value.status_code, body["error"]["type"]) == (status, error_type)
+    assert emulator.meter()["requests"] == 0
+    assert send(emulator).stop_reason == "end_turn"
+    assert [call["status"] for call in emulator.calls()] == [status, 200]
+
+
+@pytest.mark.parametrize(("how", "seconds"), [({}, "1"), ({"seconds": 7.0}, "7")])
+def test_rate_limited_says_when_to_come_back(
+    emulator: RunningEmulator, how: dict[str, Any], seconds: str
+) -> None:
+    emulator.fault("rate_limited", **how)
+    with pytest.raises(anthropic.RateLimitError) as failed:
+        send(emulator)
+    assert failed.value.response.headers["retry-after"] == seconds
+
+
+def test_a_spend_cap_has_its_own_code_and_no_time_to_come_back(emulator: RunningEmulator) -> None:
+    emulator.fault("spend_cap")
+    with pytest.raises(anthropic.RateLimitError) as failed:
+        send(emulator)
+    body: Any = failed.value.body
+    assert body["error"]["details"] == {"error_code": "enforced_spend_limit_reached"}
+    assert "retry-after" not in failed.value.response.headers
+
+
+@pytest.mark.parametrize(("kind", "billed"), [("reset_before_billing", 0), ("reset_after_billing", 1)])
+@pytest.mark.parametrize("stream", [False, True], ids=["plain", "stream"])
+def test_a_reset_leaves_no_answer_and_bills_as_its_name_says(
+    emulator: RunningEmulator, kind: str, billed: int, stream: bool
+) -> None:
+    emulator.fault(kind)
+    with pytest.raises(anthropic.APIConnectionError):
+        emulator.client().messages.create(**VALID, stream=stream)
+    assert emulator.meter()["requests"] == billed
+    (call,) = emulator.calls()
+    assert (call["status"], call["usage"] is not None) == (0, billed == 1)
+    assert send(emulator).stop_reason == "end_turn"
+
+
+def test_a_cut_answer_ends_in_the_middle_and_is_billed(emulator: RunningEmulator) -> None:
+    emulator.fault("cut_answer", count=2)
+    with pytest.raises((anthropic.APIConnectionError, httpx2.RemoteProtocolError)):
+        send(emulator)
+    received: list[str] = []
+    with (
+        pytest.raises((anthropic.APIConnectionError, httpx2.RemoteProtocolError)),
+        emulator.client().messages.create(**VALID, stream=True) as stream,
+    ):
+        received.extend(event.type for event in stream)
+    assert received[0] == "message_start"
+    assert "message_stop" not in received
+    assert emulator.meter()["requests"] == 2
+
+
+def text_of(message: Message) -> str:
+    assert message.content[0].type == "text"
+    return message.content[0].text
+
+
+def test_truncated_json_cannot_be_parsed_and_is_billed(emulator: RunningEmulator) -> None:
+    emulator.fault("truncated_json")
+    message = send(emulator)
+    assert message.stop_reason == "max_tokens"
+    with pytest.raises(json.JSONDecodeError):
+        json.loads(text_of(message))
+    assert emulator.meter()["rows"][0]["output_tokens"] == message.usage.output_tokens > 0
+
+
+def test_a_broken_schema_is_json_with_a_property_missing(emulator: RunningEmulator) -> None:
+    emulator.fault("break_schema")
+    assert "category" not in json.loads(text_of(send(emulator)))
+    assert "category" in json.loads(text_of(send(emulator)))
+
+
+def test_wrong_content_is_what_the_script_says(emulator: RunningEmulator) -> None:
+    emulator.fault("wrong_content", answer='{"category":"normal","summary":"Saoirse pushed him"}')
+    assert json.loads(text_of(send(emulator)))["summary"] == "Saoirse pushed him"
+
+
+def test_a_refusal_carries_usage_and_costs_nothing(emulator: RunningEmulator) -> None:
+    emulator.fault("refusal")
+    message = send(emulator)
+    assert (message.stop_reason, message.content) == ("refusal", [])
+    assert message.stop_details is not None
+    assert message.usage.input_tokens > 0
+    meter = emulator.meter()
+    assert (meter["cost_usd"], meter["rows"][0]["input_tokens"]) == ("0", message.usage.input_tokens)
+
+
+def test_a_refusal_streams_as_well(emulator: RunningEmulator) -> None:
+    emulator.fault("refusal")
+    with emulator.client().messages.stream(
+        **{k: v for k, v in VALID.items() if k != "output_config"}
+    ) as stream:
+        assert stream.get_final_message().stop_reason == "refusal"
+
+
+def test_a_slow_first_byte_takes_the_emulators_time(emulator: RunningEmulator) -> None:
+    emulator.fault("slow_first_byte", seconds=3_600)
+    with pytest.raises(anthropic.APITimeoutError):
+        emulator.client().messages.create(**VALID, timeout=0.2)
+    assert emulator.meter()["requests"] == 1
+
+
+def test_a_cache_miss_writes_again_what_could_have_been_read(emulator: RunningEmulator) -> None:
+    request = {**VALID, "system": [text(LONG, "5m")]}
+    usages = []
+    for kind in (None, "cache_miss", None):
+        if kind:
+            emulator.fault(kind)
+        usages.append(emulator.client().messages.create(**request).usage)
+    assert [usage.cache_read_input_tokens > 0 for usage in usages] == [False, False, True]
+    assert usages[0].cache_creation_input_tokens == usages[1].cache_creation_input_tokens > 0
+
+
+def test_a_fault_by_match_meets_only_its_request_and_can_be_cleared(emulator: RunningEmulator) -> None:
+    emulator.fault("api_error", count=3, match="Ciarán")
+    assert send(emulator).stop_reason == "end_turn"
+    named = {**VALID, "messages": user(text("About Ciarán"))}
+    with pytest.raises(anthropic.InternalServerError):
+        emulator.client().messages.create(**named)
+    (left,) = emulator.faults()
+    assert (left["kind"], left["count"], left["match"]) == ("api_error", 2, "Ciarán")
+    emulator.clear_faults()
+    assert emulator.faults() == []
+    emulator.client().messages.create(**named)
+
+
+def test_a_refused_request_does_not_use_up_a_fault(emulator: RunningEmulator) -> None:
+    emulator.fault("api_error")
+    with pytest.raises(anthropic.BadRequestError):
+        emulator.client().messages.create(**VALID, extra_body={"unknown": 1})
+    assert len(emulator.faults()) == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("faults", {"kind": "earthquake"}),
+        ("faults", {"kind": "api_error", "often": True}),
+        ("faults", {"kind": "wrong_content"}),
+        ("faults", {"kind": "api_error", "share": 1.5}),
+        ("clock", {"advance_seconds": -1}),
+        ("clock", {}),
+    ],
+    ids=str,
+)
+def test_the_admin_interface_refuses_what_it_does_not_understand(
+    emulator: RunningEmulator, path: str, body: dict[str, Any]
+) -> None:
+    answer = httpx2.post(f"{emulator.base_url}/_emulator/{path}", json=body)
+    assert (answer.status_code, answer.json()["error"]["type"]) == (400, "invalid_request_error")
+    assert emulator.faults() == []

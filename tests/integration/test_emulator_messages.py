@@ -1,0 +1,337 @@
+"""Messages on the wire, by the official SDK: answers, streams, caching, books, time."""
+
+import asyncio
+import json
+import warnings
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any, Literal
+
+import anthropic
+import httpx2
+import pytest
+from anthropic.types import Message, Usage
+from pydantic import BaseModel
+
+from tests.integration.emulator_process import KEY, RunningEmulator, running_emulator
+
+HAIKU = "claude-haiku-5-5"
+STABLE = "A coach writes to parents. " * 100  # 2,700 characters, 1,080 tokens of Haiku 5.5
+STABLE_TOKENS = 1_080
+NOTE = (
+    '<player>{"first_name": "Clodagh"}</player><note>{"title": "Kick-outs", "text": "Long kick-outs"}</note>'
+)
+
+
+class Summary(BaseModel):
+    category: Literal["normal", "injury"]
+    summary: str
+    confidence: float
+
+
+@pytest.fixture(scope="module")
+def process() -> Iterator[RunningEmulator]:
+    with running_emulator("--latency", "off", "--tier", "unlimited") as running:
+        yield running
+
+
+@pytest.fixture
+def emulator(process: RunningEmulator) -> RunningEmulator:
+    process.reset()
+    return process
+
+
+def asked(**changes: Any) -> dict[str, Any]:
+    """A request with one marked block; `None` leaves a field out."""
+    base: dict[str, Any] = {
+        "model": HAIKU,
+        "max_tokens": 500,
+        "thinking": {"type": "disabled"},
+        "system": [marked(STABLE)],
+        "messages": [{"role": "user", "content": NOTE}],
+    }
+    return {name: value for name, value in {**base, **changes}.items() if value is not None}
+
+
+def marked(text: str, ttl: str = "5m") -> dict[str, Any]:
+    return {"type": "text", "text": text, "cache_control": {"type": "ephemeral", "ttl": ttl}}
+
+
+def send(emulator: RunningEmulator, key: str = KEY, **changes: Any) -> Message:
+    message = emulator.client(key).messages.create(**asked(**changes))
+    assert isinstance(message, Message)
+    return message
+
+
+def classes(usage: Usage) -> tuple[int, int, int, int]:
+    """(input, write 5m, write 1h, read)."""
+    assert usage.cache_creation is not None
+    short, long = (
+        usage.cache_creation.ephemeral_5m_input_tokens,
+        usage.cache_creation.ephemeral_1h_input_tokens,
+    )
+    assert usage.cache_creation_input_tokens == short + long
+    return usage.input_tokens, short, long, usage.cache_read_input_tokens or 0
+
+
+def test_a_message_has_text_a_stop_reason_and_usage_and_parses_without_a_warning(
+    emulator: RunningEmulator,
+) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        message = send(emulator)
+        message.model_dump_json()
+    assert [block.type for block in message.content] == ["text"]
+    assert (message.model, message.stop_reason, message.role) == (HAIKU, "end_turn", "assistant")
+    assert message.usage.service_tier == "standard"
+    assert message.usage.inference_geo == "not_available"
+
+
+def test_structured_output_is_parsed_by_the_sdk(emulator: RunningEmulator) -> None:
+    message = emulator.client().messages.parse(**asked(), output_format=Summary)
+    assert message.parsed_output is not None
+    assert "Clodagh" in message.parsed_output.summary
+    assert 0 <= message.parsed_output.confidence <= 1
+
+
+def test_a_schema_made_by_transform_schema_is_accepted_with_its_bounds(emulator: RunningEmulator) -> None:
+    schema = anthropic.transform_schema(Summary)
+    message = send(emulator, output_config={"format": {"type": "json_schema", "schema": schema}})
+    assert message.content[0].type == "text"
+    Summary.model_validate_json(message.content[0].text)
+
+
+def test_the_second_call_reads_what_the_first_wrote(emulator: RunningEmulator) -> None:
+    first, second = send(emulator), send(emulator)
+    rest = -(-len(NOTE) * 2 // 5)
+    assert classes(first.usage) == (rest, STABLE_TOKENS, 0, 0)
+    assert classes(second.usage) == (rest, 0, 0, STABLE_TOKENS)
+
+
+def test_another_key_is_another_workspace_with_a_cache_of_its_own(emulator: RunningEmulator) -> None:
+    send(emulator, key="club-a")
+    assert classes(send(emulator, key="club-b").usage)[3] == 0
+    assert classes(send(emulator, key="club-a").usage)[3] == STABLE_TOKENS
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"thinking": {"type": "adaptive"}, "max_tokens": 2_000},
+        {"output_config": {"effort": "low"}},
+        {"output_config": {"format": {"type": "json_schema", "schema": {"type": "string"}}}},
+        {"model": "claude-sonnet-5-5"},
+        {"tools": [{"name": "look", "input_schema": {"type": "object"}}]},
+    ],
+    ids=["thinking", "effort", "format", "model", "tools"],
+)
+def test_a_request_that_differs_before_the_marker_does_not_read(
+    emulator: RunningEmulator, change: dict[str, Any]
+) -> None:
+    send(emulator)
+    assert classes(send(emulator, **change).usage)[3] == 0
+
+
+@pytest.mark.parametrize(("ttl", "seconds"), [("5m", 299), ("1h", 3_599)])
+def test_lifetimes_follow_the_clock(emulator: RunningEmulator, ttl: str, seconds: int) -> None:
+    system = [marked(STABLE, ttl)]
+    send(emulator, system=system)
+    emulator.advance(seconds - 5)
+    assert classes(send(emulator, system=system).usage)[3] == STABLE_TOKENS
+    emulator.advance(seconds + 2)
+    assert classes(send(emulator, system=system).usage)[3] == 0
+
+
+def test_a_prewarm_writes_the_cache_and_bills_no_output(emulator: RunningEmulator) -> None:
+    warm = send(emulator, max_tokens=0)
+    assert (warm.content, warm.stop_reason, warm.usage.output_tokens) == ([], "max_tokens", 0)
+    assert classes(send(emulator).usage)[3] == STABLE_TOKENS
+
+
+def test_count_tokens_is_the_total_input_free_and_blind_to_the_cache(emulator: RunningEmulator) -> None:
+    request = asked()
+    del request["max_tokens"]
+    count = emulator.client().messages.count_tokens(**request).input_tokens
+    assert emulator.meter()["requests"] == 0
+    assert count == sum(classes(send(emulator).usage))
+    assert emulator.client().messages.count_tokens(**request).input_tokens == count
+
+
+def test_models_that_think_do_so_by_default_and_bill_it_as_output(emulator: RunningEmulator) -> None:
+    silent, thought = send(emulator), send(emulator, thinking=None, max_tokens=4_000)
+    assert [block.type for block in thought.content] == ["thinking", "text"]
+    assert thought.usage.output_tokens_details is not None
+    thinking_tokens = thought.usage.output_tokens_details.thinking_tokens
+    assert thought.usage.output_tokens == silent.usage.output_tokens + thinking_tokens
+    assert [block.type for block in send(emulator, thinking=None, model="claude-haiku-4-5").content] == [
+        "text"
+    ]
+
+
+def test_a_geography_is_reported_and_costs_a_tenth_more(emulator: RunningEmulator) -> None:
+    send(emulator)
+    message = send(emulator, key="another", inference_geo="us")
+    assert message.usage.inference_geo == "us"
+    base, us = (Decimal(call["cost_usd"]) for call in emulator.calls())
+    assert us == base * Decimal("1.1")
+
+
+def test_a_stream_is_the_documented_sequence_with_cumulative_usage(emulator: RunningEmulator) -> None:
+    plain = send(emulator, thinking=None, max_tokens=4_000)
+    with emulator.client().messages.create(**asked(thinking=None, max_tokens=4_000), stream=True) as stream:
+        events = list(stream)
+    kinds = [event.type for event in events if event.type != "content_block_delta"]
+    block = ["content_block_start", "content_block_stop"]
+    assert kinds == ["message_start", *block, *block, "message_delta", "message_stop"]
+    start, delta = events[0], events[-2]
+    assert start.type == "message_start"
+    assert delta.type == "message_delta"
+    assert start.message.usage.cache_read_input_tokens == STABLE_TOKENS
+    assert delta.usage.cache_read_input_tokens == STABLE_TOKENS
+    assert delta.usage.output_tokens == plain.usage.output_tokens
+
+
+def test_a_streamed_message_is_the_plain_one(emulator: RunningEmulator) -> None:
+    plain = send(emulator)
+    with emulator.client().messages.stream(**asked()) as stream:
+        streamed = stream.get_final_message()
+    assert streamed.content[0].to_dict()["text"] == plain.content[0].to_dict()["text"]
+    assert streamed.stop_reason == "end_turn"
+    assert streamed.usage.output_tokens == plain.usage.output_tokens
+
+
+def test_the_raw_stream_has_a_ping_and_names_every_event(emulator: RunningEmulator) -> None:
+    body = json.dumps({**asked(), "stream": True})
+    answer = httpx2.post(f"{emulator.base_url}/v1/messages", content=body, headers={"x-api-key": KEY})
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    names = [line[7:] for line in answer.text.splitlines() if line.startswith("event: ")]
+    datas = [json.loads(line[6:]) for line in answer.text.splitlines() if line.startswith("data: ")]
+    assert names == [data["type"] for data in datas]
+    assert "ping" in names
+
+
+def test_the_meter_is_the_sum_of_the_answers_usage_and_of_the_calls_costs(emulator: RunningEmulator) -> None:
+    usages = [send(emulator, messages=[{"role": "user", "content": f"{NOTE} {i}"}]).usage for i in range(4)]
+    meter = emulator.meter()
+    (row,) = meter["rows"]
+    assert (meter["requests"], row["requests"], row["model"], row["service_tier"]) == (
+        4,
+        4,
+        HAIKU,
+        "standard",
+    )
+    written = row["cache_write_5m_tokens"], row["cache_write_1h_tokens"]
+    billed = (row["input_tokens"], *written, row["cache_read_tokens"])
+    assert billed == tuple(map(sum, zip(*map(classes, usages), strict=True)))
+    assert row["output_tokens"] == sum(usage.output_tokens for usage in usages)
+    assert Decimal(meter["cost_usd"]) == sum(Decimal(call["cost_usd"]) for call in emulator.calls())
+    read, write, fresh, out = row["cache_read_tokens"], written[0], row["input_tokens"], row["output_tokens"]
+    millionths = (
+        read * Decimal("0.01") + write * Decimal("0.125") + fresh * Decimal("0.1") + out * Decimal("0.5")
+    )
+    assert Decimal(meter["cost_usd"]) == millionths / 1_000_000
+
+
+def test_each_call_is_listed_with_its_prefixes_and_attempt(emulator: RunningEmulator) -> None:
+    system = [marked(STABLE, "1h"), marked("short", "5m")]
+    send(emulator, system=system)
+    client = emulator.client()
+    client.messages.create(**asked(system=system), extra_headers={"x-stainless-retry-count": "2"})
+    first, second = emulator.calls()
+    assert [(use["action"], use["ttl"], use["tokens"]) for use in first["prefixes"]] == [
+        ("write", "1h", STABLE_TOKENS),
+        ("write", "5m", STABLE_TOKENS + 2),
+    ]
+    assert [use["action"] for use in second["prefixes"]] == ["read", "read"]
+    assert first["prefixes"][0]["hash"] == second["prefixes"][0]["hash"] != first["prefixes"][1]["hash"]
+    assert (first["n"], second["n"]) == (1, 2)
+    assert (first["attempt"], second["attempt"]) == (0, 2)
+    assert (first["path"], first["status"], first["model"]) == ("/v1/messages", 200, HAIKU)
+    assert KEY not in first["workspace"]
+
+
+def test_a_reset_forgets_books_cache_faults_and_clock(emulator: RunningEmulator) -> None:
+    before = emulator.now()
+    send(emulator)
+    emulator.fault("api_error")
+    emulator.advance(86_400)
+    emulator.reset()
+    assert (emulator.meter(), emulator.calls(), emulator.faults()) == (
+        {"requests": 0, "cost_usd": "0", "rows": []},
+        [],
+        [],
+    )
+    assert emulator.now()[:10] == before[:10]
+    assert classes(send(emulator).usage)[3] == 0
+
+
+def test_concurrent_cold_calls_all_write_and_those_after_them_read() -> None:
+    async def burst(emulator: RunningEmulator) -> list[Message]:
+        async with emulator.async_client() as client:
+            return await asyncio.gather(*[client.messages.create(**asked()) for _ in range(5)])
+
+    with running_emulator("--speed", "10", "--tier", "unlimited") as emulator:
+        cold, warm = asyncio.run(burst(emulator)), asyncio.run(burst(emulator))
+    assert [classes(message.usage)[1] for message in cold] == [STABLE_TOKENS] * 5
+    assert [classes(message.usage)[3] for message in warm] == [STABLE_TOKENS] * 5
+
+
+def test_latency_is_measured_in_the_emulators_time_and_sleepers_follow_an_advance() -> None:
+    async def race(emulator: RunningEmulator) -> Message:
+        async with emulator.async_client() as client:
+            call = asyncio.create_task(client.messages.create(**asked(), timeout=20))
+            while not await asyncio.to_thread(emulator.calls):
+                assert not call.done()
+            # Billed before the answer; 1,177 ms + 500 * 4.40 ms = 3.377 s, or an hour at this speed.
+            assert (await asyncio.to_thread(emulator.meter))["requests"] == 1
+            await asyncio.to_thread(emulator.advance, 3.37)
+            done, _ = await asyncio.wait([call], timeout=0.2)
+            assert not done
+            await asyncio.to_thread(emulator.advance, 0.1)
+            message: Message = await call
+            return message
+
+    options = ("--speed", "0.001", "--answer-tokens", "500", "--tier", "unlimited")
+    with running_emulator(*options) as emulator:
+        message = asyncio.run(race(emulator))
+    assert message.usage.output_tokens == 500
+
+
+def test_a_client_that_leaves_has_been_billed() -> None:
+    with running_emulator("--speed", "0.001", "--tier", "unlimited") as emulator:
+        with pytest.raises(anthropic.APITimeoutError):
+            emulator.client().messages.create(**asked(), timeout=0.3)
+        assert emulator.meter()["requests"] == 1
+
+
+def test_the_tier_limits_requests_and_says_so_in_headers() -> None:
+    with running_emulator("--latency", "off", "--speed", "0.001") as emulator:
+        client = emulator.client()
+        answer = client.messages.with_raw_response.create(**asked())
+        assert answer.headers["anthropic-ratelimit-requests-limit"] == "1000"
+        assert answer.headers["anthropic-ratelimit-requests-remaining"] == "15"
+        for _ in range(15):
+            client.messages.create(**asked())
+        with pytest.raises(anthropic.RateLimitError) as refused:
+            client.messages.create(**asked())
+        assert int(refused.value.response.headers["retry-after"]) >= 1
+        assert refused.value.response.headers["anthropic-ratelimit-requests-remaining"] == "0"
+        assert emulator.meter()["requests"] == 16
+
+
+def test_a_share_of_misses_can_be_set_and_is_seeded() -> None:
+    def reads() -> list[bool]:
+        with running_emulator("--latency", "off", "--tier", "unlimited", "--miss-share", "0.3") as emulator:
+            return [classes(send(emulator).usage)[3] > 0 for _ in range(40)]
+
+    first = reads()
+    assert first == reads()
+    assert 5 <= first[1:].count(False) <= 20
+
+
+def test_the_preamble_of_a_format_can_be_fixed_and_is_billed() -> None:
+    output_format = {"format": {"type": "json_schema", "schema": {"type": "string"}}}
+    with running_emulator("--latency", "off", "--preamble-tokens", "250") as emulator:
+        plain = classes(send(emulator).usage)
+        structured = classes(send(emulator, output_config=output_format).usage)
+    assert structured == (plain[0], plain[1] + 250, 0, 0)

@@ -1,0 +1,219 @@
+"""A prompt is the same bytes for ever, and nothing in a note or a name gets out of its fence."""
+
+import json
+import unicodedata
+from datetime import date
+from hashlib import sha256
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from core.errors import BadInput
+from core.prompt import (
+    FORMAT,
+    LAYER_NAMES,
+    Layer,
+    PlayerFacts,
+    age_group_of,
+    answer_schema,
+    estimated_tokens,
+    layers,
+    note_text,
+    player_text,
+    prompt_version,
+    request_body,
+    sports,
+    version_of,
+)
+from core.states import Tone
+
+CIARAN = PlayerFacts("Ciarán", "u12", "U12 Football", "Half-back")
+NOTE = note_text("Hand-pass now 4/5", "Clear gains & no throwing it.")
+
+# Of a request with made-up texts: it moves when the layout does, not when somebody improves a sentence.
+LAYOUT_SHA256 = "a1b9637089b206617eee160001d6fd8205a5155f3723d2cf62ad27eec0fe0dce"
+
+
+def made_up_body() -> dict[str, Any]:
+    texts = ("Do the job.", "# Sport", "# Tone", player_text(CIARAN))
+    made_up = tuple(Layer(name, text) for name, text in zip(LAYER_NAMES, texts, strict=True))
+    return request_body("claude-haiku-5-5", made_up, NOTE, ("sport", "tone"), 400)
+
+
+def test_the_layout_has_not_moved_without_a_new_format_name() -> None:
+    body = {key: value for key, value in made_up_body().items() if key != "output_config"}
+    rendered = f"{FORMAT}\n{json.dumps(body, ensure_ascii=False)}".encode()
+    assert sha256(rendered).hexdigest() == LAYOUT_SHA256, "layout changed: name it anew in FORMAT"
+
+
+@pytest.mark.parametrize("sport", sports())
+@pytest.mark.parametrize("tone", list(Tone))
+def test_the_same_inputs_give_the_same_bytes(sport: str, tone: Tone) -> None:
+    bodies = [request_body("m", layers(sport, tone, CIARAN), NOTE, ("player",), 400) for _ in range(2)]
+    assert json.dumps(bodies[0]) == json.dumps(bodies[1])
+
+
+def test_the_four_layers_come_in_prompt_order() -> None:
+    assert tuple(layer.name for layer in layers("soccer", Tone.WARM, CIARAN)) == LAYER_NAMES
+
+
+def test_players_share_all_layers_but_their_own() -> None:
+    other = PlayerFacts("Zofia", None, None, None)
+    ours, theirs = layers("rugby", Tone.BRIEF, CIARAN), layers("rugby", Tone.BRIEF, other)
+    assert ours[:3] == theirs[:3]
+    assert ours[3] != theirs[3]
+
+
+def test_a_request_marks_exactly_the_layers_it_was_told_to() -> None:
+    body = made_up_body()
+    blocks = [*body["system"], *body["messages"][0]["content"]]
+    assert [block.get("cache_control") for block in blocks] == [
+        None,
+        {"type": "ephemeral"},
+        {"type": "ephemeral"},
+        None,
+        None,
+    ]
+
+
+def test_a_request_asks_for_the_schema_and_for_no_thinking() -> None:
+    body = made_up_body()
+    assert body["thinking"] == {"type": "disabled"}
+    assert body["output_config"] == {"format": {"type": "json_schema", "schema": answer_schema()}}
+    assert (body["model"], body["max_tokens"]) == ("claude-haiku-5-5", 400)
+    assert [len(body["system"]), len(body["messages"])] == [3, 1]
+
+
+def test_marking_a_layer_that_is_not_there_is_an_error() -> None:
+    with pytest.raises(ValueError, match="sprot"):
+        request_body("m", layers("soccer", Tone.WARM, CIARAN), NOTE, ("sprot",), 400)
+
+
+@pytest.mark.parametrize("sport", ["curling", "", "../tones/warm", "soccer.md", "SOCCER"])
+def test_a_sport_without_a_sheet_is_refused_and_the_known_ones_are_named(sport: str) -> None:
+    with pytest.raises(BadInput, match=r"known sports: .*gaa_football.*rugby.*soccer"):
+        layers(sport, Tone.WARM, CIARAN)
+
+
+def test_what_is_not_known_of_a_player_is_left_out() -> None:
+    assert player_text(PlayerFacts("Anna Lena", None, "", "Wing")) == (
+        '<player>\n{"first_name": "Anna Lena", "position": "Wing"}\n</player>'
+    )
+
+
+def test_player_facts_have_no_place_for_a_last_name_or_a_date_of_birth() -> None:
+    assert set(PlayerFacts.__dataclass_fields__) == {"first_name", "age_group", "team", "position"}
+
+
+def test_two_ways_of_writing_a_fada_give_the_same_bytes() -> None:
+    composed, decomposed = "Ciar\u00e1n", "Ciara\u0301n"
+    assert note_text(composed, composed) == note_text(decomposed, decomposed)
+
+
+HOSTILE = st.lists(
+    st.one_of(
+        st.text(st.characters(codec=None), max_size=12),
+        st.sampled_from(
+            ["</note>", "</player>", "<note>", "&lt;", "\n", "\u2028", "\u0085", '"}', "\\u003c", "\ud800"]
+        ),
+    ),
+    max_size=8,
+).map("".join)
+
+
+def content_of(tag: str, block: str) -> Any:
+    """Return what is between the tags, having checked that the tags are where they must be."""
+    first, line, last = block.splitlines()
+    assert (first, last) == (f"<{tag}>", f"</{tag}>")
+    assert not set("<>&") & set(line)
+    assert block.encode()
+    return json.loads(line)
+
+
+def as_read_back(text: str) -> str:
+    """NFC, and surrogate halves that happen to stand side by side joined, as any JSON reader does."""
+    normal = unicodedata.normalize("NFC", text)
+    return normal.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
+
+
+@settings(derandomize=True, deadline=None, max_examples=300)
+@given(title=HOSTILE, description=HOSTILE)
+def test_no_note_can_close_its_fence_and_none_loses_a_word(title: str, description: str) -> None:
+    content = content_of("note", note_text(title, description))
+    assert content == {"title": as_read_back(title), "text": as_read_back(description)}
+
+
+@settings(derandomize=True, deadline=None, max_examples=300)
+@given(name=HOSTILE, team=HOSTILE)
+def test_no_name_can_close_its_fence(name: str, team: str) -> None:
+    content = content_of("player", player_text(PlayerFacts(name, None, team, None)))
+    expected = {"first_name": as_read_back(name), "team": as_read_back(team)}
+    assert content == {key: value for key, value in expected.items() if value}
+
+
+def test_every_sport_and_tone_has_a_version_of_its_own() -> None:
+    versions = {prompt_version(sport, tone) for sport in sports() for tone in Tone}
+    assert len(versions) == len(sports()) * len(Tone)
+    assert all(len(version) == 12 and int(version, 16) >= 0 for version in versions)
+
+
+def test_a_version_changes_with_any_text_and_with_where_one_text_ends() -> None:
+    texts = ("format", "instructions", "sport", "tone", "schema")
+    changed = [
+        tuple(text + "!" if n == at else text for n, text in enumerate(texts)) for at in range(len(texts))
+    ]
+    shifted = ("format", "instruction", "ssport", "tone", "schema")
+    assert len({version_of(each) for each in (texts, shifted, *changed)}) == len(texts) + 2
+
+
+def test_a_version_is_the_same_hash_for_ever() -> None:
+    assert version_of(("a", "é")) == sha256("1:a2:é".encode()).hexdigest()[:12]
+
+
+@pytest.mark.parametrize(
+    ("model", "tokens"),
+    [
+        ("claude-haiku-5-5", 40),
+        ("claude-sonnet-5", 40),
+        ("claude-opus-5-5", 40),
+        ("some-model-to-come", 40),
+        ("claude-haiku-4-5", 29),
+        ("claude-haiku-4-5-20251001", 29),
+        ("claude-sonnet-4-6", 29),
+        ("claude-opus-4-8", 29),
+        ("claude-3-haiku-20240307", 29),
+    ],
+)
+def test_tokens_are_estimated_by_the_models_tokenizer(model: str, tokens: int) -> None:
+    assert estimated_tokens("x" * 100, model) == tokens
+
+
+def test_an_estimate_is_rounded_up_and_nothing_costs_nothing() -> None:
+    assert [estimated_tokens("x" * n, "claude-haiku-5-5") for n in (0, 1, 2, 3, 5, 6)] == [0, 1, 1, 2, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("born", "group"),
+    [
+        (date(2014, 1, 1), "u12"),
+        (date(2014, 12, 31), "u12"),
+        (date(2013, 12, 31), "u13"),
+        (date(2023, 5, 5), "u6"),
+        (date(2020, 5, 5), "u6"),
+        (date(2019, 5, 5), "u7"),
+        (date(2008, 5, 5), "u18"),
+        (date(2007, 12, 31), "senior"),
+        (date(2027, 1, 1), None),
+        (None, None),
+    ],
+)
+def test_an_age_group_follows_from_the_birth_year(born: date | None, group: str | None) -> None:
+    first, last = date(2026, 1, 1), date(2026, 12, 31)
+    assert [age_group_of(None, born, on) for on in (first, last)] == [group, group]
+
+
+def test_the_clubs_own_age_group_comes_first() -> None:
+    assert age_group_of("u14", date(2014, 1, 1), date(2026, 6, 1)) == "u14"
+    assert age_group_of("", date(2014, 1, 1), date(2026, 6, 1)) == "u12"
