@@ -3,7 +3,9 @@
 Nothing heavy is imported here or at the top of a command file: `touchline --help` stays under a second.
 """
 
+import signal
 import sys
+from types import FrameType
 
 import typer
 
@@ -30,6 +32,8 @@ app.command("doctor")(doctor.doctor)
 
 def main() -> None:
     """Run a command; errors that Touchline raises on purpose are shown as one message with the next step."""
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, _leave)  # by themselves they end Python without stopping what it has started
     try:
         app()
     except TouchlineError as error:
@@ -42,3 +46,7 @@ def exit_code(error: TouchlineError) -> int:
     if isinstance(error, BadInput):
         return 2
     return 3 if isinstance(error, Stopped) else 1
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    sys.exit(128 + number)

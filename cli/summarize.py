@@ -23,8 +23,11 @@ def summarize(
     as_json: JsonOption = False,
 ) -> None:
     """Summarise pending insights until none is due. Exit code 3 when a limit stopped the run."""
+    from core.pricing import canonical_model
+
     settings = read_settings()
     settings.require_api()
+    canonical_model(model or settings.model)  # refused here, before a server is started for the run
     prepare_prefect(settings.home)
     report = run_flow(limit, organization, model)
     if as_json:

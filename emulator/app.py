@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
@@ -27,7 +27,12 @@ def build_app(settings: Settings) -> ASGIApp:
             Route("/v1/messages/count_tokens", count_tokens, methods=["POST"]),
             *admin.ROUTES,
         ],
-        exception_handlers={ApiError: _api_error, HTTPException: _http_error, Exception: _own_error},
+        exception_handlers={
+            ApiError: _api_error,
+            HTTPException: _http_error,
+            ClientDisconnect: _nobody_listens,
+            Exception: _own_error,
+        },
     )
     app.state.emulator = Emulator(settings)
     return IdentifyAnswers(app)
@@ -43,6 +48,11 @@ async def _http_error(http: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     error_type = TYPE_BY_STATUS.get(error.status_code, "invalid_request_error")
     return await _api_error(http, ApiError(error_type, error.detail, status=error.status_code))
+
+
+async def _nobody_listens(http: Request, error: Exception) -> Response:
+    """The client left before its request was complete: nothing was worked on, and nobody reads this."""
+    return Response()
 
 
 async def _own_error(http: Request, error: Exception) -> Response:

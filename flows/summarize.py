@@ -1,6 +1,5 @@
 """Summarise what is pending: claim, plan, ask, settle, report."""
 
-import asyncio
 from uuid import uuid4
 
 from prefect import flow
@@ -16,6 +15,7 @@ from tasks.clock import SystemClock
 from tasks.insights import claim_insights, give_back_claims
 from tasks.run import Run, Watch, open_run
 from tasks.spool import replay_spool
+from tasks.together import together
 
 ROUND_SIZE = 500  # insights claimed at once
 
@@ -54,8 +54,6 @@ async def drain(run: Run, organization_id: str | None, insight_limit: int | None
                 break
             chunks = plan_calls(claimed, model=run.model, now=run.clock.now(), warm=run.warm_prefixes())
             run.expect(chunks)
-            async with asyncio.TaskGroup() as group:
-                for chunk in chunks:
-                    group.create_task(answer_chunk(chunk, run))
+            await together(answer_chunk(chunk, run) for chunk in chunks)
     finally:
         await give_back_claims(run)

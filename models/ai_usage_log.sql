@@ -17,7 +17,7 @@ SELECT occurred_at AS at, attempt_id AS id FROM ai_usage_log WHERE attempt_id = 
 -- Ledger rows in the order they were sent, one page after another.
 SELECT * FROM ai_usage_log
 WHERE (CAST(:organization_id AS text) IS NULL OR organization_id = :organization_id)
-  AND (CAST(:state AS text) IS NULL OR outcome = :state)
+  AND (CAST(:outcome AS text) IS NULL OR outcome = :outcome)
   AND (CAST(:after_id AS text) IS NULL
     OR (occurred_at, attempt_id) > (CAST(:after_at AS timestamptz), :after_id))
 ORDER BY occurred_at, attempt_id LIMIT :row_limit

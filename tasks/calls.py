@@ -1,6 +1,5 @@
 """Answer the calls of a chunk: each call asks until it has an answer, or a reason to stop asking."""
 
-import asyncio
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
@@ -20,6 +19,7 @@ from tasks.claude import CallFailed, ask
 from tasks.ledger import Conclusion, record_sent, settle
 from tasks.run import Run
 from tasks.summaries import summary_row
+from tasks.together import together
 from tasks.warmth import Lead
 
 ASKS_MAX = 2  # a broken answer is asked for once more, then the insight is parked
@@ -33,9 +33,7 @@ ASKS_MAX = 2  # a broken answer is asked for once more, then the insight is park
 )
 async def answer_chunk(chunk: Chunk, run: Run) -> None:
     """Make the calls of a chunk, as many at once as the run has slots for."""
-    async with asyncio.TaskGroup() as group:
-        for call in chunk.calls:
-            group.create_task(_answer(run, call))
+    await together(_answer(run, call) for call in chunk.calls)
 
 
 async def _answer(run: Run, call: PlannedCall) -> None:

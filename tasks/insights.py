@@ -1,12 +1,17 @@
 """Insights of a run: claim what is due, and give back what is left."""
 
+import logging
 from datetime import datetime, timedelta
+
+from sqlalchemy.exc import OperationalError
 
 from core.categories import SENSITIVE_WORDS
 from core.plan import ClaimedInsight
 from core.states import InsightState, Tone
 from models.insight import QUERIES
 from tasks.run import Run
+
+logger = logging.getLogger("touchline.insights")
 
 
 async def claim_insights(run: Run, organization_id: str | None, insight_limit: int) -> list[ClaimedInsight]:
@@ -52,7 +57,12 @@ async def give_back_claims(run: Run) -> None:
         "state_reason": reason,
         "not_before": not_before,
     }
-    async with run.engine.begin() as connection:
-        insights = (await connection.execute(QUERIES["give_back"], ending)).scalar_one()
+    try:
+        async with run.engine.begin() as connection:
+            insights = (await connection.execute(QUERIES["give_back"], ending)).scalar_one()
+    except OperationalError:
+        # What ended the run is told by its own error; the leases end by themselves.
+        logger.warning("the database is away: the claims of run %s stay until their leases end", run.run_id)
+        return
     if insights:
         run.concluded(state, reason, insights)

@@ -15,7 +15,7 @@ from core.states import InsightState, Lane, Outcome, ServiceTier
 from models import insight, summary
 from models.ai_usage_log import QUERIES, AiUsageInsight, AiUsageLog
 from tasks.insights import lease_end
-from tasks.run import Run
+from tasks.run import DATABASE_WENT_AWAY, Run
 from tasks.spool import spool
 
 OPERATION = "parent_summary"
@@ -96,7 +96,7 @@ async def settle(run: Run, settlement: Settlement, insight_id: str, conclusion: 
             logger.warning("the database went away while settling %s", settlement.attempt_id)
             await run.clock.sleep(SETTLE_PAUSE_SECONDS * 2**tries)
     spool(run.settings.home, settlement.figures())
-    raise NotReady("The database went away during the run; start it again, then run `touchline summarize`.")
+    raise NotReady(DATABASE_WENT_AWAY)
 
 
 async def _settle_once(

@@ -7,9 +7,11 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 
 from anthropic import AsyncAnthropic
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from core.clock import Clock
+from core.errors import NotReady
 from core.plan import Chunk
 from core.pricing import price_of
 from core.report import RunReport
@@ -25,6 +27,10 @@ from tasks.warmth import Warmth
 
 DEFERRALS_UNTIL_STOP = 3  # calls in a row that ran out of attempts: the API is down, not unlucky
 CONNECTIONS_MAX = 16
+DATABASE_WENT_AWAY = (
+    "The database went away during the run. What was claimed is free again when its lease ends, and figures "
+    "that could not be booked wait in the spool. Start the database, then run `touchline summarize` again."
+)
 
 Watch = Callable[[Counter[str]], None]
 
@@ -137,5 +143,7 @@ async def open_run(
                     clock=clock,
                     watch=watch,
                 )
+            except OperationalError as error:
+                raise NotReady(DATABASE_WENT_AWAY) from error
             finally:
                 await engine.dispose()

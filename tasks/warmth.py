@@ -48,6 +48,7 @@ class Lead:
         self._warmth = warmth
         self._prefixes = prefixes
         self._held: list[asyncio.Lock] = []
+        self._used = list(prefixes)  # what the request will write or read
 
     @property
     def leading(self) -> bool:
@@ -55,20 +56,35 @@ class Lead:
         return bool(self._held)
 
     async def take(self, clock: Clock) -> None:
-        """Wait until each prefix is warm, or is ours to write; shortest first, so nobody waits in a ring."""
-        for prefix in self._prefixes:
-            if self._warmth.is_warm(prefix, clock.now()):
+        """Wait until the longest prefix is warm, or all that is cold of it is ours to write.
+
+        Shortest first, so that nobody waits in a ring.
+        """
+        for place, prefix in enumerate(self._prefixes):
+            if self._covered(place, clock):
                 continue
             turn = self._warmth.turn(prefix)
             await turn.acquire()
-            if self._warmth.is_warm(prefix, clock.now()):
+            if self._covered(place, clock):
                 turn.release()
             else:
                 self._held.append(turn)
 
+    def _covered(self, place: int, clock: Clock) -> bool:
+        """Say whether this prefix or a longer one is warm; the longest warm one is what will be read."""
+        now = clock.now()
+        for longer in reversed(range(place, len(self._prefixes))):
+            if self._warmth.is_warm(self._prefixes[longer], now):
+                self._used = list(self._prefixes[longer:])
+                return True
+        return False
+
     def begun(self, started_at: datetime) -> None:
-        """The answer to a request sent at `started_at` has begun: followers may go."""
-        self._warmth.used(self._prefixes, started_at)
+        """The answer to a request sent at `started_at` has begun: followers may go.
+
+        A read keeps warm what it read, not (so far as is documented) the shorter prefixes inside it.
+        """
+        self._warmth.used(self._used, started_at)
         self.give_up()
 
     def give_up(self) -> None:

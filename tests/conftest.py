@@ -20,8 +20,10 @@ for name in [name for name in os.environ if name.startswith(("ANTHROPIC_", "TOUC
 @pytest.fixture(scope="session")
 def embedded_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of an embedded server that gives up durability for speed."""
-    with embedded.attached(tmp_path_factory.mktemp("embedded"), test_mode=True) as url:
+    home = tmp_path_factory.mktemp("embedded")
+    with embedded.attached(home, test_mode=True) as url:
         yield url
+    embedded.reset(home)  # the cluster may lie elsewhere, when pytest's folder is closed to its user
 
 
 @pytest.fixture(scope="session")
@@ -61,7 +63,7 @@ def fresh_database(server: str, template: str = "template1") -> Iterator[str]:
         try:
             yield make_url(server).set(database=name).render_as_string(hide_password=False)
         finally:
-            connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)'.encode())
+            connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'.encode())
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,8 @@ from tests.acceptance.conftest import World
 
 def run(world: World, **parameters: Any) -> RunReport:
     """Run the flow to its end, on the test's clock."""
-    return asyncio.run(summarize_pending(clock=world.clock, **parameters))
+    report: RunReport = asyncio.run(summarize_pending(clock=world.clock, **parameters))
+    return report
 
 
 def test_a_season_is_summarized_near_the_floor_and_the_ledger_equals_the_meter(world: World) -> None:

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,11 @@ class RunningEmulator:
 
     base_url: str
     process: subprocess.Popen[str]
+    http: httpx2.Client
 
     def client(self, key: str = KEY) -> Anthropic:
         """The official SDK on this emulator; every attempt is the test's own."""
-        return Anthropic(api_key=key, base_url=self.base_url, max_retries=0)
+        return _client(self.base_url, key)
 
     def async_client(self, key: str = KEY) -> AsyncAnthropic:
         """The same, to be built inside the running loop."""
@@ -59,10 +61,16 @@ class RunningEmulator:
         self._admin("POST", "reset")
 
     def _admin(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        answer = httpx2.request(method, f"{self.base_url}/_emulator/{path}", json=body)
+        answer = self.http.request(method, f"/_emulator/{path}", json=body)
         answer.raise_for_status()
         content: dict[str, Any] = answer.json()
         return content
+
+
+@cache
+def _client(base_url: str, key: str) -> Anthropic:
+    """One client per emulator and key: building one takes longer than many calls."""
+    return Anthropic(api_key=key, base_url=base_url, max_retries=0)
 
 
 @contextmanager
@@ -82,7 +90,8 @@ def running_emulator(*options: str) -> Iterator[RunningEmulator]:
             raise RuntimeError(
                 f"the emulator ended with status {process.wait(STOP_SECONDS)} before it was ready"
             )
-        yield RunningEmulator(base_url, process)
+        with httpx2.Client(base_url=base_url) as http:
+            yield RunningEmulator(base_url, process, http)
     finally:
         stop(process)
 

@@ -1,6 +1,5 @@
 """Messages on the wire, by the official SDK: answers, streams, caching, books, time."""
 
-import asyncio
 import json
 import warnings
 from collections.abc import Iterator
@@ -263,75 +262,3 @@ def test_a_reset_forgets_books_cache_faults_and_clock(emulator: RunningEmulator)
     )
     assert emulator.now()[:10] == before[:10]
     assert classes(send(emulator).usage)[3] == 0
-
-
-def test_concurrent_cold_calls_all_write_and_those_after_them_read() -> None:
-    async def burst(emulator: RunningEmulator) -> list[Message]:
-        async with emulator.async_client() as client:
-            return await asyncio.gather(*[client.messages.create(**asked()) for _ in range(5)])
-
-    with running_emulator("--speed", "10", "--tier", "unlimited") as emulator:
-        cold, warm = asyncio.run(burst(emulator)), asyncio.run(burst(emulator))
-    assert [classes(message.usage)[1] for message in cold] == [STABLE_TOKENS] * 5
-    assert [classes(message.usage)[3] for message in warm] == [STABLE_TOKENS] * 5
-
-
-def test_latency_is_measured_in_the_emulators_time_and_sleepers_follow_an_advance() -> None:
-    async def race(emulator: RunningEmulator) -> Message:
-        async with emulator.async_client() as client:
-            call = asyncio.create_task(client.messages.create(**asked(), timeout=20))
-            while not await asyncio.to_thread(emulator.calls):
-                assert not call.done()
-            # Billed before the answer; 1,177 ms + 500 * 4.40 ms = 3.377 s, or an hour at this speed.
-            assert (await asyncio.to_thread(emulator.meter))["requests"] == 1
-            await asyncio.to_thread(emulator.advance, 3.37)
-            done, _ = await asyncio.wait([call], timeout=0.2)
-            assert not done
-            await asyncio.to_thread(emulator.advance, 0.1)
-            message: Message = await call
-            return message
-
-    options = ("--speed", "0.001", "--answer-tokens", "500", "--tier", "unlimited")
-    with running_emulator(*options) as emulator:
-        message = asyncio.run(race(emulator))
-    assert message.usage.output_tokens == 500
-
-
-def test_a_client_that_leaves_has_been_billed() -> None:
-    with running_emulator("--speed", "0.001", "--tier", "unlimited") as emulator:
-        with pytest.raises(anthropic.APITimeoutError):
-            emulator.client().messages.create(**asked(), timeout=0.3)
-        assert emulator.meter()["requests"] == 1
-
-
-def test_the_tier_limits_requests_and_says_so_in_headers() -> None:
-    with running_emulator("--latency", "off", "--speed", "0.001") as emulator:
-        client = emulator.client()
-        answer = client.messages.with_raw_response.create(**asked())
-        assert answer.headers["anthropic-ratelimit-requests-limit"] == "1000"
-        assert answer.headers["anthropic-ratelimit-requests-remaining"] == "15"
-        for _ in range(15):
-            client.messages.create(**asked())
-        with pytest.raises(anthropic.RateLimitError) as refused:
-            client.messages.create(**asked())
-        assert int(refused.value.response.headers["retry-after"]) >= 1
-        assert refused.value.response.headers["anthropic-ratelimit-requests-remaining"] == "0"
-        assert emulator.meter()["requests"] == 16
-
-
-def test_a_share_of_misses_can_be_set_and_is_seeded() -> None:
-    def reads() -> list[bool]:
-        with running_emulator("--latency", "off", "--tier", "unlimited", "--miss-share", "0.3") as emulator:
-            return [classes(send(emulator).usage)[3] > 0 for _ in range(40)]
-
-    first = reads()
-    assert first == reads()
-    assert 5 <= first[1:].count(False) <= 20
-
-
-def test_the_preamble_of_a_format_can_be_fixed_and_is_billed() -> None:
-    output_format = {"format": {"type": "json_schema", "schema": {"type": "string"}}}
-    with running_emulator("--latency", "off", "--preamble-tokens", "250") as emulator:
-        plain = classes(send(emulator).usage)
-        structured = classes(send(emulator, output_config=output_format).usage)
-    assert structured == (plain[0], plain[1] + 250, 0, 0)

@@ -119,3 +119,39 @@ def test_a_crowd_on_a_tree_makes_one_leader_for_each_prefix() -> None:
         assert len(set(led)) == 6
 
     asyncio.run(story())
+
+
+def test_a_call_whose_longest_prefix_is_warm_leads_nothing_and_keeps_only_that_one_warm() -> None:
+    async def story() -> None:
+        clock, warmth = StandingClock(), Warmth()
+        first = Lead(warmth, ["r", "r/a"])
+        await first.take(clock)
+        first.begun(clock.now())
+        for minutes in (4, 8, 12):
+            clock.time = START + timedelta(minutes=minutes)
+            lead = Lead(warmth, ["r", "r/a"])
+            await lead.take(clock)
+            assert not lead.leading
+            lead.begun(clock.now())
+        assert warmth.warm(clock.now()) == {"r/a"}
+        other = Lead(warmth, ["r", "r/b"])
+        await other.take(clock)
+        assert other.leading
+        other.begun(clock.now())
+        assert warmth.warm(clock.now()) == {"r", "r/a", "r/b"}
+
+    asyncio.run(story())
+
+
+def test_whoever_waits_for_a_short_prefix_does_not_lead_it_once_a_longer_one_is_warm() -> None:
+    async def story() -> None:
+        clock, warmth = StandingClock(), Warmth()
+        leader, follower = Lead(warmth, ["r", "r/a"]), Lead(warmth, ["r", "r/a"])
+        await leader.take(clock)
+        waiting = asyncio.create_task(follower.take(clock))
+        await settle()
+        leader.begun(clock.now())
+        await waiting
+        assert not follower.leading
+
+    asyncio.run(story())

@@ -1,0 +1,162 @@
+"""The command line as a person or a script uses it, always as a process of its own."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.acceptance.conftest import World
+
+TOUCHLINE = [sys.executable, "-c", "from cli.main import main; main()"]
+
+
+def touchline(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    """Run a command in this test's environment, with changes; an empty value takes a variable away."""
+    whole = {name: value for name, value in (os.environ | environment).items() if value}
+    return subprocess.run(
+        [*TOUCHLINE, *arguments], capture_output=True, text=True, check=False, env=whole, timeout=240
+    )
+
+
+def told(process: "subprocess.CompletedProcess[str]", code: int = 0) -> dict[str, Any]:
+    """Check the exit code, and read the one JSON object on stdout."""
+    assert process.returncode == code, process.stderr
+    value: dict[str, Any] = json.loads(process.stdout)
+    return value
+
+
+def processes_that_mention(text: str) -> list[str]:
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+            surroundings = (folder / "environ").read_bytes().decode(errors="replace")
+        except (FileNotFoundError, ProcessLookupError, PermissionError):
+            continue  # it ended meanwhile, or is another user's
+        if text in command + surroundings:
+            found.append(command)
+    return found
+
+
+def test_help_imports_nothing_heavy() -> None:
+    heavy = "{'prefect', 'sqlalchemy', 'sqlmodel', 'anthropic', 'great_expectations', 'pandas', 'pydantic'}"
+    code = f"import cli.main, sys; loaded = {heavy} & set(sys.modules); assert not loaded, loaded"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_every_command_explains_itself() -> None:
+    shown = touchline("--help")
+    assert shown.returncode == 0
+    for command in (
+        "demo",
+        "db",
+        "ingest",
+        "summarize",
+        "insights",
+        "summaries",
+        "usage",
+        "ledger",
+        "doctor",
+    ):
+        assert command in shown.stdout
+        assert touchline(command, "--help").returncode == 0
+
+
+def test_a_season_goes_through_all_commands(world: World, prefect_server: str, season: Path) -> None:
+    loaded = told(touchline("ingest", str(season), "--json"), code=2)
+    assert loaded["insights"]["inserted"] == 200
+    assert sum(loaded["rejected"].values()) == 10
+    again = told(touchline("ingest", str(season), "--json"), code=2)
+    assert again["insights"] == {"inserted": 0, "updated": 0, "unchanged": 200}
+    run = told(touchline("summarize", "--limit", "12", "--json", PREFECT_API_URL=prefect_server))
+    assert run["billed"]["calls"] + run["insights"].get("skipped", 0) >= 12
+    summaries = told(touchline("summaries", "list", "--json"))["summaries"]
+    assert len(summaries) == run["insights"]["summarized"]
+    one = told(touchline("summaries", "show", summaries[0]["summary_id"], "--json"))
+    assert one["insight_id"] == summaries[0]["insight_id"]
+    ledger = told(touchline("ledger", "list", "--json"))["ledger"]
+    assert len(ledger) == run["billed"]["attempts"]
+    club = ledger[0]["organization_id"]
+    usage = told(touchline("usage", "--org", club, "--json"))
+    assert usage["calls"] == sum(row["organization_id"] == club for row in ledger)
+    assert told(touchline("doctor", "--json"))["ok"] is True
+
+
+def test_without_key_and_address_summarize_offers_the_emulator_and_claims_nothing(world: World) -> None:
+    world.load(insights=3)
+    refused = touchline("summarize", ANTHROPIC_BASE_URL="")
+    assert refused.returncode == 1
+    assert "touchline emulator" in refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert world.states() == {"pending": 3}
+
+
+def test_an_unknown_model_is_bad_input_and_claims_nothing(world: World, prefect_server: str) -> None:
+    world.load(insights=3)
+    refused = touchline("summarize", "--model", "claude-imaginary-9", PREFECT_API_URL=prefect_server)
+    assert refused.returncode == 2
+    assert "claude-imaginary-9" in refused.stderr
+    assert world.states() == {"pending": 3}
+
+
+def test_a_reached_spend_limit_ends_with_code_3_and_defers_everything(
+    world: World, prefect_server: str
+) -> None:
+    world.load(insights=3)
+    world.fault(kind="spend_cap", share=1)
+    stopped = touchline("summarize", "--json", PREFECT_API_URL=prefect_server)
+    assert told(stopped, code=3)["deferred"] == {"spend_limit": 3}
+    assert world.states() == {"deferred": 3}
+
+
+@pytest.mark.parametrize(
+    ("environment", "named"),
+    [
+        ({"TOUCHLINE_CONCURRENCY": "many"}, "TOUCHLINE_CONCURRENCY"),
+        ({"DATABASE_URL": "mysql://somewhere/else"}, "postgresql://"),
+    ],
+)
+def test_a_wrong_environment_is_named(world: World, environment: dict[str, str], named: str) -> None:
+    refused = touchline("insights", "list", **environment)
+    assert refused.returncode == 2
+    assert named in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def test_a_database_that_is_down_is_an_error_with_the_next_step(world: World) -> None:
+    refused = touchline("insights", "list", DATABASE_URL="postgresql://nobody@127.0.0.1:1/nothing")
+    assert refused.returncode == 1
+    assert "cannot be reached" in refused.stderr
+
+
+def test_the_embedded_database_starts_with_a_command_and_stops_with_it(tmp_path: Path) -> None:
+    home = {"TOUCHLINE_HOME": str(tmp_path / "home")}
+    assert told(touchline("insights", "list", "--json", **home)) == {"insights": []}
+    assert told(touchline("db", "status", "--json", **home))["running"] is False
+    up = told(touchline("db", "up", "--json", **home))
+    assert up["running"] is True
+    assert up["revision"] == up["head"]
+    touchline("insights", "list", **home)
+    assert told(touchline("db", "status", "--json", **home))["running"] is True, "it was told to stay"
+    assert told(touchline("db", "down", "--json", **home))["running"] is False
+    touchline("db", "reset", **home)
+
+
+def test_the_demo_tells_the_whole_story_and_leaves_nothing_running(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    story = told(touchline("demo", "--json", TOUCHLINE_HOME=str(home), ANTHROPIC_API_KEY="must not be used"))
+    assert set(story["insights"]) <= {"summarized", "skipped", "parked"}
+    assert sum(story["insights"].values()) == 200
+    bill, meter = story["bill"], story["meter"]
+    assert bill["cost_usd"] == meter["cost_usd"]
+    assert bill["attempts"] == meter["requests"]
+    assert bill["cache_hit_rate"] >= 0.93
+    assert bill["efficiency"] >= 1 / 1.05
+    assert story["saved_fraction"] > 0.5
+    assert processes_that_mention(str(home)) == []
+    assert not (home / "postgres").exists(), "the demo has a folder of its own"
+    touchline("db", "reset", TOUCHLINE_HOME=str(home / "demo"))

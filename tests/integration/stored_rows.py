@@ -1,0 +1,169 @@
+"""Rows put straight into the tables, with what a test does not care about filled in."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from itertools import count
+from typing import Any
+
+import sqlalchemy as sa
+
+from models import tables
+
+INPUT_CLASSES = ("input_tokens", "cache_read_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens")
+TOKENS = (*INPUT_CLASSES, "output_tokens")
+AT = datetime(2026, 3, 2, 19, 0, tzinfo=UTC)
+
+
+class Rows:
+    """Writes rows; every id is new unless it is given."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self.engine = engine
+        self._numbers = count(1)
+
+    def insert(self, table: type[Any], *rows: dict[str, Any]) -> None:
+        """Insert rows in one statement and commit."""
+        with self.engine.begin() as connection:
+            connection.execute(sa.insert(table), list(rows))
+
+    def club(self, organization_id: str = "club", timezone: str = "UTC") -> None:
+        """A club with one coach (`coach-<club>`) and one player (`player-<club>`)."""
+        self.insert(tables.Organization, {"id": organization_id, "name": "A Club", "timezone": timezone})
+        self.coach(f"coach-{organization_id}", organization_id)
+        self.insert(
+            tables.Player,
+            {
+                "id": f"player-{organization_id}",
+                "organization_id": organization_id,
+                "first_name": "Aoife",
+                "sport": "soccer",
+            },
+        )
+
+    def coach(self, coach_id: str, organization_id: str, name: str = "A Coach") -> None:
+        """One more coach."""
+        self.insert(
+            tables.Coach,
+            {"id": coach_id, "auth_id": coach_id, "organization_id": organization_id, "name": name},
+        )
+
+    def insight(self, organization_id: str = "club", **values: Any) -> str:
+        """An insight, pending unless said otherwise; gives its id."""
+        row = {
+            "id": f"insight-{next(self._numbers):04}",
+            "organization_id": organization_id,
+            "coach_id": f"coach-{organization_id}",
+            "player_id": f"player-{organization_id}",
+            "title": "Left foot",
+            "description": "Hesitates when closed down.",
+            "created_at": AT,
+            **values,
+        }
+        self.insert(tables.Insight, row)
+        return str(row["id"])
+
+    def attempt(self, organization_id: str = "club", *, insights: tuple[str, ...] = (), **values: Any) -> str:
+        """A ledger row with its insights; gives its id."""
+        row = ledger_row(next(self._numbers), organization_id, **values)
+        self.insert(tables.AiUsageLog, row)
+        if insights:
+            made_for = [{"attempt_id": row["attempt_id"], "insight_id": insight} for insight in insights]
+            self.insert(tables.AiUsageInsight, *made_for)
+        return str(row["attempt_id"])
+
+    def summary(self, organization_id: str = "club", **values: Any) -> str:
+        """A summary with an insight and an attempt of its own; gives its id."""
+        insight_id = self.insight(organization_id, state="summarized")
+        row = {
+            "id": f"summary-{next(self._numbers):04}",
+            "insight_id": insight_id,
+            "organization_id": organization_id,
+            "coach_id": f"coach-{organization_id}",
+            "player_id": f"player-{organization_id}",
+            "attempt_id": self.attempt(organization_id, insights=(insight_id,)),
+            "prompt_version": "v1",
+            "model": "claude-haiku-5-5",
+            "tone": "warm",
+            "category": "normal",
+            "model_category": "normal",
+            "category_confidence": Decimal("0.95"),
+            "confidence": Decimal("0.85"),
+            "reason": "",
+            "flags": [],
+            "text": "Aoife is working on her left foot.",
+            "state": "pending_review",
+            "rehearsal": True,
+            "created_at": AT,
+            **values,
+        }
+        self.insert(tables.Summary, row)
+        return str(row["id"])
+
+
+def ledger_row(number: int, organization_id: str = "club", **values: Any) -> dict[str, Any]:
+    """A settled attempt of a call of its own."""
+    return {
+        "attempt_id": f"attempt-{number:06}",
+        "call_id": f"call-{number:06}",
+        "occurred_at": AT,
+        "recorded_at": AT,
+        "organization_id": organization_id,
+        "coach_id": f"coach-{organization_id}",
+        "player_id": f"player-{organization_id}",
+        "operation": "parent_summary",
+        "model": "claude-haiku-5-5",
+        "lane": "live",
+        "service_tier": "standard",
+        "inference_geo": None,
+        "input_tokens": 100,
+        "cache_read_tokens": 4000,
+        "cache_write_5m_tokens": 0,
+        "cache_write_1h_tokens": 0,
+        "output_tokens": 140,
+        "cost_usd": Decimal("0.00012"),
+        "estimated_cost_usd": Decimal("0.0005"),
+        "price_version": "test",
+        "cache_hit_rate": Decimal("0.975610"),
+        "outcome": "succeeded",
+        "prompt_version": "v1",
+        "flow_run_id": "run",
+        **values,
+    }
+
+
+def many_ledger_rows(engine: sa.Engine, rows: int) -> None:
+    """Fill the ledger: 400 days, 40 clubs of which the first has a fifth of it, 1 row in 200 lost."""
+    with engine.begin() as connection:
+        connection.execute(
+            sa.text(
+                "INSERT INTO ai_usage_log (attempt_id, call_id, occurred_at, recorded_at, organization_id,"
+                " coach_id, player_id, operation, model, lane, service_tier, input_tokens, cache_read_tokens,"
+                " cache_write_5m_tokens, cache_write_1h_tokens, output_tokens, thinking_tokens, cost_usd,"
+                " estimated_cost_usd, price_version, cache_hit_rate, outcome, prompt_version, flow_run_id)"
+                " SELECT 'many-' || n, 'many-' || n / 2 * 2, moment, moment,"
+                " CASE WHEN n % 5 = 0 THEN 'club' ELSE 'club-' || n % 39 END, 'coach-' || n % 200,"
+                " 'player-' || n % 6000, 'parent_summary', 'claude-haiku-5-5', 'live', 'standard', 100, 4000,"
+                " 0, 0, 140, 0, 0.00012, 0.0005, 'test', 0.97561,"
+                " CASE WHEN n % 200 = 0 THEN 'lost' ELSE 'succeeded' END, 'v1', 'run-' || n / 1000"
+                " FROM (SELECT n, CAST('2025-10-01T00:00:00Z' AS timestamptz)"
+                "   + n * (interval '400 days' / CAST(:rows AS integer)) AS moment"
+                "   FROM generate_series(1, CAST(:rows AS integer)) AS n) AS numbered"
+            ),
+            {"rows": rows},
+        )
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(sa.text("ANALYZE"))
+
+
+class Plans:
+    """Explains every query on the ledger that the engine makes, right before it is made."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self.plans: list[str] = []
+        sa.event.listen(engine, "before_cursor_execute", self._explain)
+
+    def _explain(self, _: Any, cursor: Any, statement: str, parameters: Any, *__: Any) -> None:
+        if "FROM ai_usage_log" in statement:
+            with cursor.connection.cursor() as beside:
+                beside.execute(f"EXPLAIN {statement}", parameters)
+                self.plans.append("\n".join(line for (line,) in beside.fetchall()))

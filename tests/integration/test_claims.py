@@ -1,0 +1,166 @@
+"""Claims on a real server: many workers, no insight twice, no long scan."""
+
+import random
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from core.categories import SENSITIVE_WORDS
+from database.engine import connect
+from models.ai_usage_log import QUERIES as LEDGER
+from models.insight import QUERIES
+
+NOW = datetime(2026, 11, 22, 20, tzinfo=UTC)
+
+
+@pytest.fixture
+def engine(database_url: str) -> Any:
+    engine = connect(database_url)
+    yield engine
+    engine.dispose()
+
+
+def fill(engine: sa.Engine, insights: int, *, state: str = "pending", seed: int = 7) -> None:
+    """Make a club with a tenth as many players as insights, each insight at its own minute."""
+    print(f"seed {seed}")
+    with engine.begin() as connection:
+        for statement in (
+            "INSERT INTO organization (id, name, timezone) VALUES ('o', 'Club', 'UTC')",
+            "INSERT INTO coach (id, auth_id, organization_id, name, tone, summaries_enabled, skip_sensitive,"
+            " approvals, suppressions) VALUES ('c', 'c', 'o', 'Coach', 'warm', true, false, 0, 0)",
+        ):
+            connection.execute(sa.text(statement))
+        connection.execute(
+            sa.text(
+                "INSERT INTO player (id, organization_id, first_name, sport)"
+                " SELECT 'p' || n, 'o', 'Name' || n, 'soccer' FROM generate_series(0, :n) AS n"
+            ),
+            {"n": insights // 10},
+        )
+        minutes = random.Random(seed).sample(range(insights), insights)
+        connection.execute(
+            sa.text(
+                "INSERT INTO insight (id, organization_id, coach_id, player_id, title, description, urgent,"
+                " created_at, state) VALUES (:id, 'o', 'c', :player, 't', 'd', false, :at, :state)"
+            ),
+            [
+                {
+                    "id": f"i{n}",
+                    "player": f"p{n % (insights // 10)}",
+                    "at": NOW - timedelta(minutes=m),
+                    "state": state,
+                }
+                for n, m in enumerate(minutes)
+            ],
+        )
+
+
+def claim(engine: sa.Engine, run_id: str, limit: int, now: datetime = NOW) -> list[str]:
+    with engine.begin() as connection:
+        rows = connection.execute(
+            QUERIES["claim"],
+            {
+                "now": now,
+                "organization_id": None,
+                "insight_limit": limit,
+                "run_id": run_id,
+                "lease_until": now + timedelta(seconds=600),
+            },
+        )
+        return [row.id for row in rows]
+
+
+def test_many_workers_claim_everything_once(engine: sa.Engine) -> None:
+    fill(engine, 2_000)
+
+    def work(worker: int) -> list[str]:
+        mine: list[str] = []
+        while part := claim(engine, f"run{worker}", 50):
+            mine += part
+        return mine
+
+    with ThreadPoolExecutor(4) as pool:
+        claimed = [one for mine in pool.map(work, range(4)) for one in mine]
+    assert len(claimed) == len(set(claimed)) == 2_000
+
+
+def test_a_deferred_insight_is_claimed_when_it_is_due(engine: sa.Engine) -> None:
+    fill(engine, 10)
+    with engine.begin() as connection:
+        connection.execute(
+            sa.text("UPDATE insight SET state = 'deferred', state_reason = 'outage', not_before = :at"),
+            {"at": NOW + timedelta(minutes=5)},
+        )
+    assert claim(engine, "run", 10) == []
+    assert len(claim(engine, "run", 10, NOW + timedelta(minutes=5))) == 10
+
+
+def test_a_claim_is_held_only_by_its_run(engine: sa.Engine) -> None:
+    fill(engine, 10)
+    (insight,) = claim(engine, "mine", 1)
+    later = {"insight_id": insight, "lease_until": NOW + timedelta(hours=1)}
+    with engine.begin() as connection:
+        assert connection.execute(QUERIES["hold"], later | {"run_id": "theirs"}).rowcount == 0
+        assert connection.execute(QUERIES["hold"], later | {"run_id": "mine"}).rowcount == 1
+        connection.execute(QUERIES["release_ended"], {"now": NOW + timedelta(minutes=11)})
+        kept = connection.execute(sa.text("SELECT claimed_by FROM insight WHERE id = :i"), {"i": insight})
+        assert kept.scalar_one() == "mine", "holding has prolonged the lease"
+
+
+PARAMETERS: dict[str, Any] = {
+    "now": NOW,
+    "organization_id": None,
+    "insight_limit": 100,
+    "run_id": "run",
+    "lease_until": NOW,
+    "insight_id": "i5",
+    "state": "summarized",
+    "state_reason": None,
+    "not_before": None,
+    "sensitive_words": list(SENSITIVE_WORDS),
+    "after": "i5",
+    "row_limit": 10,
+    "insight_ids": ["i1", "i2"],
+}
+
+
+RUN_QUERIES = (
+    "claim",
+    "release_ended",
+    "hold",
+    "finish",
+    "give_back",
+    "switch_off",
+    "switch_back",
+    "requeue",
+    "states_of",
+)
+
+
+def test_the_queries_of_a_run_read_no_insight_that_is_long_done(engine: sa.Engine) -> None:
+    """20,000 summarized insights and 10 pending ones: no query scans the table."""
+    fill(engine, 20_000, state="summarized")
+    scans = {}
+    with engine.begin() as connection:
+        connection.execute(sa.text("UPDATE insight SET state = 'pending' WHERE id LIKE 'i10_'"))
+        connection.execute(sa.text("ANALYZE insight"))
+        for name in RUN_QUERIES:
+            query = QUERIES[name]
+            needed = {key: PARAMETERS[key] for key in query.compile().params}
+            plan = "\n".join(row[0] for row in connection.execute(sa.text(f"EXPLAIN {query.text}"), needed))
+            if "Seq Scan on insight" in plan:
+                scans[name] = plan
+    assert scans == {}
+
+
+def test_the_ledgers_queries_of_a_run_use_an_index(engine: sa.Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(sa.text("SET LOCAL enable_seqscan = off"))
+        plan = "\n".join(
+            row[0]
+            for row in connection.execute(sa.text(f"EXPLAIN {LEDGER['show'].text}"), {"attempt_id": "a"})
+        )
+    assert "pk_ai_usage_log" in plan
