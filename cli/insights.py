@@ -17,6 +17,8 @@ from cli.output import (
 from cli.session import open_database
 from core.states import InsightState
 
+COLUMNS = ("insight_id", "player_id", "state", "state_reason", "category")  # that fit a terminal
+
 app = typer.Typer(no_args_is_help=True, help="What coaches said, and how far it is on its way to a summary.")
 
 
@@ -38,7 +40,7 @@ def list_insights(
     if as_json:
         print_json({"insights": rows})
     else:
-        print_rows("Insights", rows)
+        print_rows("Insights", rows, COLUMNS)
 
 
 @app.command()

@@ -48,16 +48,18 @@ def plain(value: Any) -> Any:
     return value
 
 
-def print_rows(title: str, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Print rows as a table, in the order of the first row's columns."""
+def print_rows(title: str, rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | None = None) -> None:
+    """Print rows as a table: these columns, or all, in the order of the first row; `--json` has them all."""
     if not rows:
         console().print(f"{title}: none")
         return
+    names = list(columns or rows[0])
     table = Table(title=title, title_justify="left")
-    for name in rows[0]:
-        table.add_column(name, overflow="fold")
+    for name in names:
+        # An id in the first column stays whole, to be copied.
+        table.add_column(name, overflow="fold", no_wrap=name == names[0] and name.endswith("_id"))
     for row in rows:
-        table.add_row(*("" if cell is None else str(plain(cell)) for cell in row.values()))
+        table.add_row(*("" if row[name] is None else str(plain(row[name])) for name in names))
     console().print(table)
 
 

@@ -19,6 +19,8 @@ from cli.output import (
 from cli.session import open_database
 from core.states import SummaryState
 
+COLUMNS = ("summary_id", "insight_id", "state", "category")  # that fit a terminal
+
 app = typer.Typer(no_args_is_help=True, help="What was written for parents.")
 
 TEXTS = ("title", "description", "text")
@@ -42,7 +44,7 @@ def list_summaries(
     if as_json:
         print_json({"summaries": rows})
     else:
-        print_rows("Summaries", rows)
+        print_rows("Summaries", rows, COLUMNS)
 
 
 @app.command()

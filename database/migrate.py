@@ -11,6 +11,8 @@ from sqlalchemy.pool import NullPool
 
 from core.errors import NotReady
 
+IMPATIENT = {"connect_timeout": 10}  # seconds; a host that says nothing is a database that is away
+
 
 def config(url: str) -> Config:
     """Return Alembic's configuration for a database; there is no alembic.ini."""
@@ -22,7 +24,7 @@ def config(url: str) -> Config:
 
 def engine(url: str) -> sa.Engine:
     """Return an engine that keeps no connection open."""
-    return sa.create_engine(url, poolclass=NullPool)
+    return sa.create_engine(url, poolclass=NullPool, connect_args=IMPATIENT)
 
 
 def head() -> str:

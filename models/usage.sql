@@ -1,10 +1,7 @@
--- name: plan_for_these_values
--- For a reading transaction: plan each query for its own values, not for any that may come.
-SELECT set_config('plan_cache_mode', 'force_custom_plan', true)
-
--- name: walk_indexes
--- For a list: read in the order of an index, although sorting it all may look cheaper for a rare outcome.
-SELECT set_config('enable_seqscan', 'off', true)
+-- name: read_by_index
+-- For a reading transaction: walk an index although sorting the whole ledger may look cheaper for a rare
+-- outcome or a large club, and plan each query for its own values, not for any that may come.
+SELECT set_config('enable_seqscan', 'off', true), set_config('plan_cache_mode', 'force_custom_plan', true)
 
 -- name: organization
 -- An organisation, with the time zone in which its people read days.

@@ -118,7 +118,7 @@ def check_prefixes(model: str) -> list[Check]:
 
 
 def check_prefix(sport: str, model: str, minimum: int) -> Check:
-    """Whether instructions and the sport's sheet, which every note shares, reach the minimum by themselves."""
+    """Whether instructions and the sport's sheet, shared by all its notes, reach the minimum."""
     instructions, sheet = (
         estimated_tokens(layer.text, model) for layer in layers(sport, Tone.WARM, NOBODY)[:2]
     )

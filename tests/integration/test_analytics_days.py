@@ -103,7 +103,8 @@ def saved(row: dict[str, Any]) -> Decimal:
         at=row["occurred_at"],
         inference_geo=row["inference_geo"],
     )
-    return full - row["cost_usd"]
+    paid: Decimal = row["cost_usd"]
+    return full - paid
 
 
 def restated(rows: Iterable[dict[str, Any]], first_attempts: set[str]) -> dict[str, Any]:
