@@ -20,8 +20,6 @@ COLUMNS = ("attempt_id", "occurred_at", "outcome", "cost_usd")  # that fit a ter
 
 app = typer.Typer(no_args_is_help=True, help="The ledger: every request that was made, and what it cost.")
 
-# What a person gets to see in a list; --json and `show` have every column.
-
 
 @app.command("list")
 def list_ledger(

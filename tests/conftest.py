@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from database import embedded, migrate
+from tests.integration.packaged_postgres import newest_packaged, running_packaged
 
 # A test that used a developer's own key or database would be a disaster.
 for name in [name for name in os.environ if name.startswith(("ANTHROPIC_", "TOUCHLINE_", "DATABASE_URL"))]:
@@ -26,10 +27,24 @@ def embedded_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     embedded.reset(home)  # the cluster may lie elsewhere, when pytest's folder is closed to its user
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run integration tests on every PostgreSQL there is, all others on the embedded one."""
+    if "server" in metafunc.fixturenames:
+        everywhere = "integration" in metafunc.definition.path.parts and newest_packaged()
+        servers = ["embedded", "packaged"] if everywhere else ["embedded"]
+        metafunc.parametrize("server", servers, indirect=True, scope="session")
+
+
 @pytest.fixture(scope="session")
-def server(embedded_server: str) -> str:
-    """The server that databases are made on; the integration tests take more than one."""
-    return embedded_server
+def server(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The server that databases are made on: the embedded one, or Debian's where it is installed."""
+    if request.param == "embedded":
+        yield request.getfixturevalue("embedded_server")
+        return
+    binaries = newest_packaged()
+    assert binaries is not None
+    with running_packaged(binaries) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")
