@@ -35,13 +35,11 @@ SEED = 2026
 def main(sizes: list[int]) -> None:
     """Measure each size, and print them beside each other."""
     measured = [measure(size) for size in sizes]
-    table = Table(title=f"summarize_pending, latency off, {os.cpu_count()} cores, seed {SEED}")
+    table = Table("", title=f"summarize_pending, latency off, {os.cpu_count()} cores, seed {SEED}")
+    for _ in measured:
+        table.add_column(justify="right")
     for name in measured[0]:
-        table.add_column(name, justify="right")
-    for row in measured:
-        table.add_row(
-            *(f"{value:,.4g}" if isinstance(value, float) else f"{value:,}" for value in row.values())
-        )
+        table.add_row(name, *(f"{row[name]:,.5g}" for row in measured))
     Console().print(table)
     first, last = measured[0], measured[-1]
     Console().print(
