@@ -1,49 +1,14 @@
 """Requests that the API refuses, each by its rule."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import anthropic
 import httpx2
 import pytest
 
-from tests.integration.emulator_process import KEY, RunningEmulator, running_emulator
-
-SCHEMA: dict[str, Any] = {
-    "type": "object",
-    "properties": {"category": {"enum": ["normal", "injury"]}, "summary": {"type": "string"}},
-    "required": ["category", "summary"],
-    "additionalProperties": False,
-}
-VALID: dict[str, Any] = {
-    "model": "claude-haiku-5-5",
-    "max_tokens": 500,
-    "thinking": {"type": "disabled"},
-    "messages": [{"role": "user", "content": '<note>{"title": "Passing", "text": "Good"}</note>'}],
-    "output_config": {"format": {"type": "json_schema", "schema": SCHEMA}},
-}
-
-
-@pytest.fixture(scope="module")
-def process() -> Iterator[RunningEmulator]:
-    with running_emulator("--latency", "off", "--tier", "unlimited") as running:
-        yield running
-
-
-@pytest.fixture
-def emulator(process: RunningEmulator) -> RunningEmulator:
-    process.reset()
-    return process
-
-
-def text(words: str, ttl: str | None = None) -> dict[str, Any]:
-    marker = {"cache_control": {"type": "ephemeral", "ttl": ttl}} if ttl else {}
-    return {"type": "text", "text": words, **marker}
-
-
-def user(*blocks: dict[str, Any]) -> list[dict[str, Any]]:
-    return [{"role": "user", "content": list(blocks)}]
+from tests.integration.emulator_process import KEY, RunningEmulator
+from tests.integration.emulator_requests import VALID, text, user
 
 
 def with_schema(schema: dict[str, Any]) -> dict[str, Any]:

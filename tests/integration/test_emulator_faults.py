@@ -1,7 +1,6 @@
 """Failures by script, as the official SDK sees them."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import anthropic
@@ -9,43 +8,10 @@ import httpx2
 import pytest
 from anthropic.types import Message
 
-from tests.integration.emulator_process import RunningEmulator, running_emulator
+from tests.integration.emulator_process import RunningEmulator
+from tests.integration.emulator_requests import VALID, text, user
 
 LONG = "A coach writes to parents. " * 100
-SCHEMA: dict[str, Any] = {
-    "type": "object",
-    "properties": {"category": {"enum": ["normal", "injury"]}, "summary": {"type": "string"}},
-    "required": ["category", "summary"],
-    "additionalProperties": False,
-}
-VALID: dict[str, Any] = {
-    "model": "claude-haiku-5-5",
-    "max_tokens": 500,
-    "thinking": {"type": "disabled"},
-    "messages": [{"role": "user", "content": '<note>{"title": "Passing", "text": "Good"}</note>'}],
-    "output_config": {"format": {"type": "json_schema", "schema": SCHEMA}},
-}
-
-
-@pytest.fixture(scope="module")
-def process() -> Iterator[RunningEmulator]:
-    with running_emulator("--latency", "off", "--tier", "unlimited") as running:
-        yield running
-
-
-@pytest.fixture
-def emulator(process: RunningEmulator) -> RunningEmulator:
-    process.reset()
-    return process
-
-
-def text(words: str, ttl: str | None = None) -> dict[str, Any]:
-    marker = {"cache_control": {"type": "ephemeral", "ttl": ttl}} if ttl else {}
-    return {"type": "text", "text": words, **marker}
-
-
-def user(*blocks: dict[str, Any]) -> list[dict[str, Any]]:
-    return [{"role": "user", "content": list(blocks)}]
 
 
 def send(emulator: RunningEmulator) -> Message:

@@ -2,23 +2,24 @@
 
 import json
 import warnings
-from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any, Literal
 
 import anthropic
 import httpx2
 import pytest
-from anthropic.types import Message, Usage
 from pydantic import BaseModel
 
-from tests.integration.emulator_process import KEY, RunningEmulator, running_emulator
-
-HAIKU = "claude-haiku-5-5"
-STABLE = "A coach writes to parents. " * 100  # 2,700 characters, 1,080 tokens of Haiku 5.5
-STABLE_TOKENS = 1_080
-NOTE = (
-    '<player>{"first_name": "Clodagh"}</player><note>{"title": "Kick-outs", "text": "Long kick-outs"}</note>'
+from tests.integration.emulator_process import KEY, RunningEmulator
+from tests.integration.emulator_requests import (
+    HAIKU,
+    NOTE,
+    STABLE,
+    STABLE_TOKENS,
+    asked,
+    classes,
+    marked,
+    send,
 )
 
 
@@ -26,51 +27,6 @@ class Summary(BaseModel):
     category: Literal["normal", "injury"]
     summary: str
     confidence: float
-
-
-@pytest.fixture(scope="module")
-def process() -> Iterator[RunningEmulator]:
-    with running_emulator("--latency", "off", "--tier", "unlimited") as running:
-        yield running
-
-
-@pytest.fixture
-def emulator(process: RunningEmulator) -> RunningEmulator:
-    process.reset()
-    return process
-
-
-def asked(**changes: Any) -> dict[str, Any]:
-    """A request with one marked block; `None` leaves a field out."""
-    base: dict[str, Any] = {
-        "model": HAIKU,
-        "max_tokens": 500,
-        "thinking": {"type": "disabled"},
-        "system": [marked(STABLE)],
-        "messages": [{"role": "user", "content": NOTE}],
-    }
-    return {name: value for name, value in {**base, **changes}.items() if value is not None}
-
-
-def marked(text: str, ttl: str = "5m") -> dict[str, Any]:
-    return {"type": "text", "text": text, "cache_control": {"type": "ephemeral", "ttl": ttl}}
-
-
-def send(emulator: RunningEmulator, key: str = KEY, **changes: Any) -> Message:
-    message = emulator.client(key).messages.create(**asked(**changes))
-    assert isinstance(message, Message)
-    return message
-
-
-def classes(usage: Usage) -> tuple[int, int, int, int]:
-    """(input, write 5m, write 1h, read)."""
-    assert usage.cache_creation is not None
-    short, long = (
-        usage.cache_creation.ephemeral_5m_input_tokens,
-        usage.cache_creation.ephemeral_1h_input_tokens,
-    )
-    assert usage.cache_creation_input_tokens == short + long
-    return usage.input_tokens, short, long, usage.cache_read_input_tokens or 0
 
 
 def test_a_message_has_text_a_stop_reason_and_usage_and_parses_without_a_warning(

@@ -1,53 +1,13 @@
 """What the command line sets: speed and latency, limits, misses, preamble."""
 
 import asyncio
-from typing import Any
 
 import anthropic
 import pytest
-from anthropic.types import Message, Usage
+from anthropic.types import Message
 
-from tests.integration.emulator_process import KEY, RunningEmulator, running_emulator
-
-HAIKU = "claude-haiku-5-5"
-STABLE = "A coach writes to parents. " * 100  # 2,700 characters, 1,080 tokens of Haiku 5.5
-STABLE_TOKENS = 1_080
-NOTE = (
-    '<player>{"first_name": "Clodagh"}</player><note>{"title": "Kick-outs", "text": "Long kick-outs"}</note>'
-)
-
-
-def asked(**changes: Any) -> dict[str, Any]:
-    """A request with one marked block; `None` leaves a field out."""
-    base: dict[str, Any] = {
-        "model": HAIKU,
-        "max_tokens": 500,
-        "thinking": {"type": "disabled"},
-        "system": [marked(STABLE)],
-        "messages": [{"role": "user", "content": NOTE}],
-    }
-    return {name: value for name, value in {**base, **changes}.items() if value is not None}
-
-
-def marked(text: str, ttl: str = "5m") -> dict[str, Any]:
-    return {"type": "text", "text": text, "cache_control": {"type": "ephemeral", "ttl": ttl}}
-
-
-def send(emulator: RunningEmulator, key: str = KEY, **changes: Any) -> Message:
-    message = emulator.client(key).messages.create(**asked(**changes))
-    assert isinstance(message, Message)
-    return message
-
-
-def classes(usage: Usage) -> tuple[int, int, int, int]:
-    """(input, write 5m, write 1h, read)."""
-    assert usage.cache_creation is not None
-    short, long = (
-        usage.cache_creation.ephemeral_5m_input_tokens,
-        usage.cache_creation.ephemeral_1h_input_tokens,
-    )
-    assert usage.cache_creation_input_tokens == short + long
-    return usage.input_tokens, short, long, usage.cache_read_input_tokens or 0
+from tests.integration.emulator_process import RunningEmulator, running_emulator
+from tests.integration.emulator_requests import STABLE_TOKENS, asked, classes, send
 
 
 def test_concurrent_cold_calls_all_write_and_those_after_them_read() -> None:
