@@ -68,12 +68,14 @@ def reset(
     """Delete all data and begin anew, migrated."""
     from database import embedded, migrate
     from database.engine import database
+    from tasks.spool import forget_spool
 
     settings = read_settings()
     if settings.database_url is None:
         embedded.reset(settings.home)
     elif not yes:
         raise BadInput("This deletes everything in DATABASE_URL; if you mean it, add --yes")
+    forget_spool(settings.home)  # figures of attempts that no ledger will know any more
     with database(settings, must_be_current=False) as found:
         if not found.embedded:
             migrate.downgrade(found.url)

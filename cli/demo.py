@@ -63,16 +63,19 @@ def fresh_home(home: Path) -> Path:
     """Wipe the demo's own folder. Raises NotReady while another demo uses it."""
     from database import embedded
 
+    home.mkdir(parents=True, exist_ok=True)
     embedded.reset(home)
-    shutil.rmtree(home, ignore_errors=True)
-    home.mkdir(parents=True)
+    for entry in home.iterdir():
+        if entry.is_dir():
+            shutil.rmtree(entry)  # the files that remain are the locks that others may wait for
     return home
 
 
 def point_everything_at(home: Path, base_url: str) -> None:
     """Turn this process away from whatever its environment names: no real database, API or key is used."""
-    for name in ("DATABASE_URL", "PREFECT_API_URL", "PREFECT_HOME", "TOUCHLINE_LIVE_BASE_URLS"):
-        os.environ.pop(name, None)
+    for name in [*os.environ]:
+        if name in {"DATABASE_URL", "PREFECT_API_URL", "PREFECT_HOME"} or name.startswith("TOUCHLINE_"):
+            del os.environ[name]
     os.environ |= {"TOUCHLINE_HOME": str(home), "ANTHROPIC_BASE_URL": base_url, "ANTHROPIC_API_KEY": "demo"}
     prepare_prefect(home)
 

@@ -1,4 +1,4 @@
-"""`touchline doctor`: look at everything, change nothing, say what to do next."""
+"""`touchline doctor`: look at everything, and say what to do next; it repairs nothing."""
 
 import os
 from collections.abc import Sequence

@@ -42,4 +42,5 @@ def print_report(report: "IngestReport") -> None:
         console().print(f"{told['unknown_fields']} unknown fields were ignored.")
     if report.rejects_file:
         print_rows("Rejected", [{"reason": reason, "lines": n} for reason, n in told["rejected"].items()])
-        complain(f"Rejected lines are kept in {report.rejects_file}; correct them there and load them again.")
+        complain(f"Rejected lines are kept in {report.rejects_file}.")
+        complain("Correct them in the season's own files, then ingest the season again.")

@@ -61,19 +61,21 @@ def bill_of(billed: Iterable[BilledAttempt]) -> Bill:
     """
     call_ids: set[str] = set()
     attempts, usage = 0, Usage(0)
-    cost_usd = uncached_cost_usd = Decimal(0)
+    cost_usd = uncached_cost_usd = unmeasured_usd = Decimal(0)
     floor = FloorTally()
     for attempt in billed:
         call_ids.add(attempt.call_id)
         attempts += 1
         usage += attempt.usage
-        if attempt.cost_usd:
-            cost_usd += attempt.cost_usd
+        cost_usd += attempt.cost_usd
+        if attempt.cost_usd and not attempt.usage.total_input_tokens:  # lost: only an estimate is known
+            unmeasured_usd += attempt.cost_usd
+        elif attempt.cost_usd:
             uncached_cost_usd += uncached_cost(
                 attempt.usage, model=attempt.model, at=attempt.at, inference_geo=attempt.inference_geo
             )
             floor.add(attempt)
-    floor_usd = floor.total_usd()
+    floor_usd = floor.total_usd() + unmeasured_usd
     return Bill(
         calls=len(call_ids),
         attempts=attempts,
@@ -85,7 +87,7 @@ def bill_of(billed: Iterable[BilledAttempt]) -> Bill:
         total_input_tokens=usage.total_input_tokens,
         cache_hit_rate=usage.cache_hit_rate,
         cost_usd=cost_usd,
-        uncached_cost_usd=uncached_cost_usd,
+        uncached_cost_usd=uncached_cost_usd + unmeasured_usd,
         floor_usd=floor_usd,
         efficiency=(floor_usd / cost_usd).quantize(RATE_STEP) if cost_usd else Decimal(1),
     )

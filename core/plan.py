@@ -14,14 +14,13 @@ from itertools import accumulate, groupby, islice
 from typing import Any
 
 from core import prompt
-from core.pricing import minimum_prefix_tokens
+from core.pricing import break_even_uses, minimum_prefix_tokens
 from core.states import Tone
 from core.usage import Usage
 
 CALLS_PER_CHUNK = 100  # one Prefect task a chunk; a task run costs 40-50 ms of the server
 ANSWER_TOKENS = 140  # an answer's usual length, for predictions
 ANSWER_TOKENS_MAX = 700  # an answer that is longer than this is not a summary
-USES_WORTH_A_WRITE = 2  # a five-minute write pays from the second use
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +39,7 @@ class ClaimedInsight:
     tone: Tone
     skip_sensitive: bool
     first_name: str
+    last_name: str | None  # only to be taken out of the note
     age_group: str | None
     date_of_birth: date | None
     team: str | None
@@ -98,7 +98,10 @@ def plan_calls(
     drafts = [_draft(insight, model, now) for insight in claimed]
     uses = Counter(prefix for draft in drafts for prefix in draft.prefixes)
     ordered = sorted(drafts, key=lambda draft: _depth_first(draft, uses))
-    return tuple(_chunks(_marked(ordered, model, uses, warm)))
+    worthwhile = {prefix for prefix, times in uses.items() if times >= break_even_uses(model, now)} | set(
+        warm
+    )
+    return tuple(_chunks(_marked(ordered, model, worthwhile, warm)))
 
 
 def _draft(insight: ClaimedInsight, model: str, now: datetime) -> _Draft:
@@ -126,7 +129,7 @@ def _depth_first(draft: _Draft, uses: Counter[str]) -> tuple[object, ...]:
 
 
 def _marked(
-    drafts: Iterable[_Draft], model: str, uses: Counter[str], warm: Collection[str]
+    drafts: Iterable[_Draft], model: str, worthwhile: Collection[str], warm: Collection[str]
 ) -> Iterator[PlannedCall]:
     """Mark each draft's layers, and predict its usage as if the calls were made in this order."""
     minimum = minimum_prefix_tokens(model)
@@ -136,9 +139,9 @@ def _marked(
         marked = tuple(
             place
             for place, prefix in enumerate(draft.prefixes)
-            if lengths[place] >= minimum and (uses[prefix] >= USES_WORTH_A_WRITE or prefix in readable)
+            if lengths[place] >= minimum and prefix in worthwhile
         )
-        note = prompt.note_text(draft.insight.title, draft.insight.description)
+        note = _note(draft.insight)
         read = max((lengths[place] for place in marked if draft.prefixes[place] in readable), default=0)
         cached = max((lengths[place] for place in marked), default=0)
         readable.update(draft.prefixes[place] for place in marked)
@@ -157,6 +160,14 @@ def _marked(
                 output_tokens=ANSWER_TOKENS,
             ),
         )
+
+
+def _note(insight: ClaimedInsight) -> str:
+    title, description = (
+        prompt.without_last_name(text, insight.first_name, insight.last_name)
+        for text in (insight.title, insight.description)
+    )
+    return prompt.note_text(title, description)
 
 
 def _prefix_lengths(layers: Sequence[prompt.Layer], model: str) -> tuple[int, ...]:

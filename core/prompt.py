@@ -88,6 +88,21 @@ def player_text(player: PlayerFacts) -> str:
     return _fenced("player", {name: value for name, value in known.items() if value})
 
 
+def without_last_name(text: str, first_name: str, last_name: str | None) -> str:
+    """Return a text in which the player's own last name gives way to the first.
+
+    A coach may well say it; a prompt may not hold it. "Clodagh Byrne" becomes "Clodagh" in any
+    capitalisation, and "Byrne" by itself, written with its capital, becomes "Clodagh" too. A last name
+    that is also a word ("Long") may cost a sentence its first word: that errs on the right side.
+    """
+    text, first, last = (unicodedata.normalize("NFC", part) for part in (text, first_name, last_name or ""))
+    if not last.strip():
+        return text
+    both = rf"\b{re.escape(first)}\s+{re.escape(last)}\b"
+    text = re.sub(both, lambda _: first, text, flags=re.IGNORECASE)
+    return re.sub(rf"\b{re.escape(last)}\b", lambda _: first, text)
+
+
 def note_text(title: str, description: str) -> str:
     """Return the fenced block of the coach's note, which is untrusted text."""
     return _fenced("note", {"title": title, "text": description})

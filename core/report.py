@@ -38,7 +38,7 @@ class RunReport:
         """Raise NotReady when the API turned the run away for a reason that no waiting will mend."""
         if self.stopped is not None and self.stopped.after_seconds is None:
             raise NotReady(
-                f"The API turned the run away ({self.stopped.cause}); its insights are pending again. "
+                f"The API turned the run away ({self.stopped.cause}); what is not parked is pending again. "
                 "Check ANTHROPIC_API_KEY, ANTHROPIC_BASE_URL and TOUCHLINE_MODEL, then run it again."
             )
 

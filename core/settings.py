@@ -27,7 +27,7 @@ class Settings(BaseSettings):
     fallback_model: str = "claude-haiku-4-5"
     insights_per_call: int = Field(1, ge=1, le=1)  # packs come with the planner
     concurrency: int = Field(16, ge=1, le=1000)  # calls in flight at once
-    lease_seconds: int = Field(600, ge=150)  # longer than one request may take, with room to settle
+    lease_seconds: int = Field(600, ge=300)  # far longer than one request and its settling may take
     revocation_minutes: int = Field(60, ge=0)
     live_base_urls: Annotated[tuple[str, ...], NoDecode] = (VENDOR_BASE_URL,)
     log_format: Literal["text", "json"] = "text"

@@ -1,6 +1,6 @@
 """An attempt before it is sent, and the figures that settle it afterwards: values of the ledger."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -43,6 +43,12 @@ class Settlement:
     request_id: str | None
     recorded_at: datetime
 
+    def unused(self, reason: str) -> "Settlement":
+        """Return the same figures for an answer that was good but is not used."""
+        if self.outcome is not Outcome.SUCCEEDED:
+            return self
+        return replace(self, outcome=Outcome.UNUSABLE, outcome_reason=reason)
+
     def figures(self) -> dict[str, Any]:
         """Return the row's new values, by column."""
         row = asdict(self)
@@ -80,14 +86,16 @@ def settled_by_reply(attempt: Attempt, reply: Reply, verdict: Verdict, now: date
     cost_usd = price.cost_usd if price else None
     if outcome is Outcome.REFUSED and not reply.text:
         cost_usd = Decimal(0)
+    tier = reply.service_tier
     if cost_usd is None:
         outcome, reason = Outcome.LOST, "no_price"
+        tier = tier if tier in set(ServiceTier) else ServiceTier.STANDARD  # the ledger takes no other word
     return Settlement(
         attempt_id=attempt.attempt_id,
         outcome=outcome,
         outcome_reason=reason,
         model=reply.model,
-        service_tier=reply.service_tier,
+        service_tier=tier,
         inference_geo=reply.inference_geo,
         usage=reply.usage,
         cost_usd=cost_usd,

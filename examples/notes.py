@@ -15,7 +15,7 @@ _PRONOUNS = {
 }
 _DAYS = ("tonight", "this evening", "on Tuesday", "on Thursday")
 _FEWER, _MORE = ("two", "three"), ("four", "five", "six")
-_ASIDE_COUNTS = (0, 0, 0, 1, 1, 2)
+_FILLER_SHARE = 0.75  # of the notes whose gist has fillers
 _NEXT = ("on Thursday", "before the match", "at the next session", "at the weekend")
 
 
@@ -57,30 +57,30 @@ class NoteWriter:
         self._rng = rng
         self._gists = [Gist(**gist) for gist in common["gists"]]
         self._notes: dict[str, dict[str, list[str]]] = {**common["notes"], **own["notes"]}
-        self._common: dict[str, list[str]] = {
-            key: common[key] for key in ("openers", "naming_openers", "asides", "closers")
-        }
+        self._fillers: list[dict[str, Any]] = common["fillers"]
         self._words: dict[str, list[str]] = {key: own[key] for key in ("drills", "skills", "opponents")}
         self._mates: list[list[str]] = read("people")["mates"]
         self._deck: list[Gist] = []
-        self._text_decks: dict[str, list[int]] = {}
+        self._decks: dict[str, list[int]] = {}
 
     def write(self, first_name: str, pronoun: str) -> Note:
         """Return the next note, about the player of this name."""
         gist = self._next_gist()
         notes = self._notes[gist.code]
-        which = self._next_text(gist)  # a title and a text belong together by their place
+        which = self._deal(gist.code, len(notes["texts"]))  # a title and its text share a place
         slots = self._slots(first_name, pronoun)
         title = _capital(notes["titles"][which].format_map(slots))
-        return Note(title, self._spoken(notes["texts"][which], slots), gist)
+        text = _capital(notes["texts"][which].format_map(slots))
+        return Note(title, self._with_filler(text, gist), gist)
 
-    def _spoken(self, text: str, slots: dict[str, Any]) -> str:
-        """Return a text as somebody says it: with a start, an aside or two, and an end."""
-        choice = self._rng.choice
-        opener = choice(self._common["openers" if "{name}" in text else "naming_openers"]).format_map(slots)
-        asides = self._rng.sample(self._common["asides"], choice(_ASIDE_COUNTS))
-        passing = "".join(f" {_capital(aside.format_map(slots))}" for aside in asides)
-        return opener + _capital(text.format_map(slots)) + passing + choice(self._common["closers"])
+    def _with_filler(self, text: str, gist: Gist) -> str:
+        """Return a text as somebody says it: often with a filler that fits its gist, never with two."""
+        fitting = [(n, kind) for n, kind in enumerate(self._fillers) if gist.code in kind["gists"]]
+        if not fitting or self._rng.random() >= _FILLER_SHARE:
+            return text
+        number, kind = self._rng.choice(fitting)
+        filler = kind["texts"][self._deal(f"filler {number}", len(kind["texts"]))]
+        return f"{filler} {text}" if kind.get("before") else f"{text} {filler}"
 
     def _next_gist(self) -> Gist:
         if not self._deck:
@@ -88,10 +88,11 @@ class NoteWriter:
             self._rng.shuffle(self._deck)
         return self._deck.pop()
 
-    def _next_text(self, gist: Gist) -> int:
-        deck = self._text_decks.get(gist.code)
+    def _deal(self, name: str, size: int) -> int:
+        """Return the next number below `size`; none comes again before all the others have come."""
+        deck = self._decks.get(name)
         if not deck:
-            deck = self._text_decks[gist.code] = list(range(len(self._notes[gist.code]["texts"])))
+            deck = self._decks[name] = list(range(size))
             self._rng.shuffle(deck)
         return deck.pop()
 

@@ -20,7 +20,7 @@ from tasks.together import together
 ROUND_SIZE = 500  # insights claimed at once
 
 
-@flow(name="summarize-pending", flow_run_name="summarize pending insights", validate_parameters=False)
+@flow(name="summarize-pending", flow_run_name="summarize pending insights")
 async def summarize_pending(
     insight_limit: int | None = None,
     organization_id: str | None = None,
@@ -38,9 +38,11 @@ async def summarize_pending(
     run_id = str(flow_run.id or uuid4())
     async with open_run(run_id=run_id, settings=settings, model=asked, clock=clock, watch=watch) as run:
         await replay_spool(run.engine, settings.home)
-        await drain(run, organization_id, insight_limit)
-        report = run.report()
-    await publish_report(report)
+        try:
+            await drain(run, organization_id, insight_limit)
+        finally:
+            report = run.report()
+            await publish_report(report)
     report.raise_when_set_up_wrong()
     return report
 

@@ -52,7 +52,7 @@ class Insight(SQLModel, table=True):
         sa_type=checked(InsightState, "state"),
     )
     state_reason: str | None = None
-    claimed_by: str | None = None  # the run that holds the lease
+    claimed_by: str | None = None  # who holds the lease: one run in one process
     lease_until: datetime | None = None
     not_before: datetime | None = None
 

@@ -1,22 +1,28 @@
 -- name: switch_back
 -- Skipped insights whose switch has changed back wait for a run again.
 UPDATE insight SET state = 'pending', state_reason = NULL
-FROM coach
-WHERE coach.id = insight.coach_id
-  AND insight.state = 'skipped'
-  AND ((insight.state_reason = 'summaries_off' AND coach.summaries_enabled)
-    OR (insight.state_reason = 'sensitive' AND NOT coach.skip_sensitive))
+WHERE id IN (
+    SELECT insight.id FROM insight JOIN coach ON coach.id = insight.coach_id
+    WHERE insight.state = 'skipped'
+      AND ((insight.state_reason = 'summaries_off' AND coach.summaries_enabled)
+        OR (insight.state_reason = 'sensitive' AND NOT coach.skip_sensitive))
+      AND (CAST(:organization_id AS text) IS NULL OR insight.organization_id = :organization_id)
+    FOR UPDATE OF insight SKIP LOCKED
+)
 
 -- name: switch_off
 -- Insights that may run, but whose coach's switch says not to, are skipped and keep the reason.
-WITH skipped AS (
-    UPDATE insight SET state = 'skipped', not_before = NULL,
-        state_reason = CASE WHEN coach.summaries_enabled THEN 'sensitive' ELSE 'summaries_off' END
-    FROM coach
-    WHERE coach.id = insight.coach_id
-      AND insight.state IN ('pending', 'deferred')
+WITH off AS (
+    SELECT insight.id, CASE WHEN coach.summaries_enabled THEN 'sensitive' ELSE 'summaries_off' END AS reason
+    FROM insight JOIN coach ON coach.id = insight.coach_id
+    WHERE insight.state IN ('pending', 'deferred')
       AND (NOT coach.summaries_enabled
         OR (coach.skip_sensitive AND insight.category = ANY(CAST(:sensitive_words AS text[]))))
+      AND (CAST(:organization_id AS text) IS NULL OR insight.organization_id = :organization_id)
+    FOR UPDATE OF insight SKIP LOCKED
+), skipped AS (
+    UPDATE insight SET state = 'skipped', state_reason = off.reason, not_before = NULL
+    FROM off WHERE off.id = insight.id
     RETURNING insight.state_reason
 )
 SELECT state_reason, count(*) AS insights FROM skipped GROUP BY state_reason
@@ -52,39 +58,40 @@ WITH waiting AS (
     FOR UPDATE OF insight SKIP LOCKED
 ), claimed AS (
     UPDATE insight SET state = 'claimed', state_reason = NULL, not_before = NULL,
-        claimed_by = :run_id, lease_until = :lease_until
+        claimed_by = :holder, lease_until = :lease_until
     FROM chosen WHERE chosen.id = insight.id
     RETURNING insight.*
 )
 SELECT claimed.id, claimed.organization_id, claimed.coach_id, claimed.player_id, claimed.title,
     claimed.description, claimed.category, claimed.created_at, coalesce(claimed.sport, player.sport) AS sport,
-    coach.tone, coach.skip_sensitive, player.first_name, player.age_group, player.date_of_birth,
+    coach.tone, coach.skip_sensitive, player.first_name, player.last_name, player.age_group, player.date_of_birth,
     player.team, player.position
 FROM claimed
 JOIN coach ON coach.id = claimed.coach_id
 JOIN player ON player.id = claimed.player_id
 
 -- name: hold
--- Prove that the claim is still ours, and hold it for as long again.
+-- Prove that the claim is still ours, and hold it for as long again; gives the coach's key as it is now.
 UPDATE insight SET lease_until = :lease_until
-WHERE id = :insight_id AND state = 'claimed' AND claimed_by = :run_id
+WHERE id = :insight_id AND state = 'claimed' AND claimed_by = :holder
+RETURNING coach_id
 
 -- name: finish
 -- End a claim that is still ours with what became of the insight.
 UPDATE insight SET state = :state, state_reason = :state_reason, not_before = :not_before,
     claimed_by = NULL, lease_until = NULL
-WHERE id = :insight_id AND state = 'claimed' AND claimed_by = :run_id
+WHERE id = :insight_id AND state = 'claimed' AND claimed_by = :holder
 
 -- name: give_back
 -- End what a run still holds: back to pending, or deferred. What it had in flight is lost.
 WITH given_back AS (
     UPDATE insight SET state = :state, state_reason = :state_reason, not_before = :not_before,
         claimed_by = NULL, lease_until = NULL
-    WHERE state = 'claimed' AND claimed_by = :run_id
+    WHERE state = 'claimed' AND claimed_by = :holder
     RETURNING id
 ), lost AS (
     UPDATE ai_usage_log SET outcome = 'lost', outcome_reason = 'run_ended', recorded_at = :now
-    WHERE outcome = 'sent' AND flow_run_id = :run_id
+    WHERE outcome = 'sent'
       AND attempt_id IN (SELECT attempt_id FROM ai_usage_insight JOIN given_back ON given_back.id = insight_id)
 )
 SELECT count(*) FROM given_back

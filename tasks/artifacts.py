@@ -1,5 +1,7 @@
 """What a run shows in the Prefect UI: the bill as a table, and what happened in a few lines. Ids only."""
 
+import logging
+
 from prefect.artifacts import acreate_markdown_artifact, acreate_table_artifact
 
 from core.report import RunReport
@@ -7,9 +9,18 @@ from core.report import RunReport
 BILL_KEY = "summarize-bill"
 SUMMARY_KEY = "summarize-run"
 
+logger = logging.getLogger("touchline.artifacts")
+
 
 async def publish_report(report: RunReport) -> None:
-    """Create the artifacts of a summarise run."""
+    """Create the artifacts of a summarise run; when Prefect takes none, the run is not worse for it."""
+    try:
+        await _create(report)
+    except Exception as error:  # noqa: BLE001 - what was done is committed, whatever Prefect says
+        logger.warning("the artifacts of run %s could not be made: %s", report.run_id, type(error).__name__)
+
+
+async def _create(report: RunReport) -> None:
     await acreate_table_artifact(
         key=BILL_KEY,
         table=bill_table(report),

@@ -1,6 +1,7 @@
 """Answer the calls of a chunk: each call asks until it has an answer, or a reason to stop asking."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import partial
 from itertools import count
@@ -37,33 +38,44 @@ async def answer_chunk(chunk: Chunk, run: Run) -> None:
 
 
 async def _answer(run: Run, call: PlannedCall) -> None:
-    lead = Lead(run.warmth, call.marked_prefixes)
+    """Ask until the insight's fate is settled; when the run stops, leave it claimed to be given back.
+
+    Whoever waits, for a slot or for another try, waits without a slot; and whether the prefix is still
+    warm is looked at when the slot is there.
+    """
+    lead, call_id, asks = Lead(run.warmth, call.marked_prefixes), str(uuid4()), 0
     try:
-        await lead.take(run.clock)
-        async with run.slots:
-            await _converse(run, call, lead)
+        for tries in count(1):
+            async with _turn(run, lead):
+                attempt = _attempt(run, call, call_id)
+                if run.stopped or not await record_sent(run, attempt):
+                    return
+                try:
+                    reply = await ask(run.client, call.body(), _when_begun(lead, attempt))
+                except CallFailed as failed:
+                    step = next_step(failed.failure, tries, run.jitter.random())
+                    await _settle_failure(run, attempt, failed.failure, step)
+                else:
+                    asks += 1
+                    lead.begun(attempt.occurred_at)
+                    if await _settle_reply(run, attempt, reply, may_ask_again=asks < ASKS_MAX):
+                        return
+                    step = Retry(0.0)
+            if not isinstance(step, Retry):
+                return
+            await run.clock.sleep(step.after_seconds)
     finally:
         lead.give_up()
 
 
-async def _converse(run: Run, call: PlannedCall, lead: Lead) -> None:
-    """Ask until the insight's fate is settled; when the run stops, leave it claimed to be given back."""
-    call_id, asks = str(uuid4()), 0
-    for tries in count(1):
-        attempt = _attempt(run, call, call_id)
-        if run.stopped or not await record_sent(run, attempt):
-            return
-        try:
-            reply = await ask(run.client, call.body(), _when_begun(lead, attempt))
-        except CallFailed as failed:
-            step = next_step(failed.failure, tries, run.jitter.random())
-            await _settle_failure(run, attempt, failed.failure, step)
-            if not isinstance(step, Retry):
-                return
-            await run.clock.sleep(step.after_seconds)
-        else:
-            asks += 1
-            if await _settle_reply(run, attempt, reply, may_ask_again=asks < ASKS_MAX):
+@asynccontextmanager
+async def _turn(run: Run, lead: Lead) -> AsyncIterator[None]:
+    """Hold a slot, with the prefix warm or ours to write."""
+    while True:
+        await lead.take(run.clock)
+        async with run.slots:
+            if lead.is_ready(run.clock):
+                yield
                 return
 
 
@@ -73,11 +85,8 @@ def _attempt(run: Run, call: PlannedCall, call_id: str) -> Attempt:
 
 
 def _when_begun(lead: Lead, attempt: Attempt) -> Callable[[], None] | None:
-    """Only a leader must know when its answer begins; a follower's request uses the prefix as it is sent."""
-    if lead.leading:
-        return partial(lead.begun, attempt.occurred_at)
-    lead.begun(attempt.occurred_at)
-    return None
+    """Only a leader must know when its answer begins: its followers wait for that."""
+    return partial(lead.begun, attempt.occurred_at) if lead.leading else None
 
 
 async def _settle_failure(run: Run, attempt: Attempt, failure: Failure, step: NextStep) -> None:
@@ -110,7 +119,12 @@ async def _settle_reply(run: Run, attempt: Attempt, reply: Reply, *, may_ask_aga
 
 
 async def _settle(run: Run, attempt: Attempt, settlement: Settlement, conclusion: Conclusion | None) -> None:
-    used = await settle(run, settlement, attempt.call.insight.id, conclusion)
+    insight_id = attempt.call.insight.id
+    effect = await settle(run, settlement, insight_id, conclusion)
     run.billed.append(entry_of(attempt, settlement))
-    if used and conclusion is not None:
-        run.concluded(conclusion.state, conclusion.reason)
+    if effect is None:
+        return
+    if effect.state is InsightState.DEFERRED:
+        run.deferred_one(insight_id, str(effect.reason))
+    else:
+        run.concluded(effect.state, effect.reason)

@@ -1,5 +1,6 @@
 """The model's API: one request, through the official SDK, without any retry of its own."""
 
+import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -7,13 +8,13 @@ import anthropic
 import httpx2
 from anthropic import AsyncAnthropic
 
-from core.errors import Transient
+from core.errors import BadInput, BooksDisagree, Transient
 from core.retry import Failure
 from core.settings import Settings
 from core.usage import merged, usage_of
 from core.verdict import Reply
 
-TIMEOUT_SECONDS = 120.0  # for one request; shorter than the shortest lease
+TIMEOUT_SECONDS = 120.0  # for one request from start to end; far shorter than the shortest lease
 
 
 class CallFailed(Transient):
@@ -41,12 +42,20 @@ async def ask(
 ) -> Reply:
     """Make one request. With `begun`, the answer is streamed and `begun` is called when it begins.
 
-    Raises CallFailed when there is no answer; what the SDK's errors say of the request stays inside it.
+    Raises CallFailed when there is no answer that could be read whole; what the errors of others say of
+    the request stays inside it, for they may quote it.
     """
     try:
-        return await (_ask(client, body) if begun is None else _ask_streaming(client, body, begun))
+        async with asyncio.timeout(TIMEOUT_SECONDS):
+            return await (_ask(client, body) if begun is None else _ask_streaming(client, body, begun))
     except anthropic.APIError as error:
         raise CallFailed(failure_of(error)) from None
+    except httpx2.HTTPError:  # the SDK wraps these only until a stream's headers are there
+        raise CallFailed(Failure(status=None, error_type="connection_lost")) from None
+    except TimeoutError:
+        raise CallFailed(Failure(status=None, error_type="timeout")) from None
+    except (BadInput, BooksDisagree):  # of `usage_of`: paid for, but nobody can say how much
+        raise CallFailed(Failure(status=200, error_type="usage_unreadable")) from None
 
 
 async def _ask(client: AsyncAnthropic, body: Mapping[str, Any]) -> Reply:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+from alembic.util import CommandError
 from sqlalchemy.exc import SQLAlchemyError
 
 from core.errors import TouchlineError, UnknownModel
@@ -63,7 +64,7 @@ def check_all(settings: Settings, *, prefect_api_url: str | None, now: datetime)
 def _made(name: str, look: Callable[[], Iterable[Check]]) -> list[Check]:
     try:
         return list(look())
-    except (TouchlineError, OSError) as error:
+    except (TouchlineError, CommandError, OSError) as error:
         return [Check(name, False, str(error), "Do what the detail says, then run again: touchline doctor")]
     except SQLAlchemyError as error:
         # Only the kind: the server's message may quote a row.

@@ -1,9 +1,13 @@
 """Insights of a run: claim what is due, and give back what is left."""
 
 import logging
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
+from sqlalchemy import Row
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from core.categories import SENSITIVE_WORDS
 from core.plan import ClaimedInsight
@@ -24,16 +28,21 @@ async def claim_insights(run: Run, organization_id: str | None, insight_limit: i
         "now": now,
         "organization_id": organization_id,
         "insight_limit": insight_limit,
-        "run_id": run.run_id,
+        "holder": run.holder,
         "lease_until": lease_end(run),
+        "sensitive_words": list(SENSITIVE_WORDS),
     }
-    async with run.engine.begin() as connection:
-        await connection.execute(QUERIES["release_ended"], {"now": now})
-        await connection.execute(QUERIES["switch_back"])
-        skipped = await connection.execute(QUERIES["switch_off"], {"sensitive_words": list(SENSITIVE_WORDS)})
+
+    async def claim(connection: AsyncConnection) -> tuple[Sequence[Row[Any]], Sequence[Row[Any]]]:
+        await connection.execute(QUERIES["release_ended"], due)
+        await connection.execute(QUERIES["switch_back"], due)
+        skipped = await connection.execute(QUERIES["switch_off"], due)
         claimed = await connection.execute(QUERIES["claim"], due)
-        insights = [ClaimedInsight(**{**row._mapping, "tone": Tone(row.tone)}) for row in claimed]
-    run.claimed += len(insights)
+        return skipped.all(), claimed.all()
+
+    skipped, claimed = await run.commit(claim)
+    insights = [ClaimedInsight(**{**row._mapping, "tone": Tone(row.tone)}) for row in claimed]
+    run.took(insight.id for insight in insights)
     for row in skipped:
         run.concluded(InsightState.SKIPPED, row.state_reason, row.insights)
     return insights
@@ -51,7 +60,7 @@ async def give_back_claims(run: Run) -> None:
         state, reason = InsightState.DEFERRED, run.stopped.cause
         not_before = now + timedelta(seconds=run.stopped.after_seconds)
     ending = {
-        "run_id": run.run_id,
+        "holder": run.holder,
         "now": now,
         "state": state,
         "state_reason": reason,

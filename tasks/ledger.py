@@ -5,22 +5,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql as pg
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from core.errors import BooksDisagree, NotReady
 from core.settlement import Attempt, Settlement
 from core.states import InsightState, Lane, Outcome, ServiceTier
 from models import insight, summary
 from models.ai_usage_log import QUERIES, AiUsageInsight, AiUsageLog
 from tasks.insights import lease_end
-from tasks.run import DATABASE_WENT_AWAY, Run
+from tasks.run import Run
 from tasks.spool import spool
 
 OPERATION = "parent_summary"
-SETTLE_TRIES = 5
-SETTLE_PAUSE_SECONDS = 1.0  # doubled with each try
 
 logger = logging.getLogger("touchline.ledger")
 
@@ -37,20 +34,20 @@ class Conclusion:
 
 async def record_sent(run: Run, attempt: Attempt) -> bool:
     """Commit the attempt as `sent`; False, and nothing recorded, when the insight is no longer ours."""
-    held = {
-        "insight_id": attempt.call.insight.id,
-        "run_id": run.run_id,
-        "lease_until": lease_end(run),
-    }
-    async with run.engine.begin() as connection:
-        if (await connection.execute(insight.QUERIES["hold"], held)).rowcount == 0:
+    insight_id = attempt.call.insight.id
+
+    async def record(connection: AsyncConnection) -> bool:
+        holding = {"insight_id": insight_id, "holder": run.holder, "lease_until": lease_end(run)}
+        held = (await connection.execute(insight.QUERIES["hold"], holding)).first()
+        if held is None:
             return False
-        await connection.execute(sa.insert(AiUsageLog), _sent_row(run, attempt))
-        await connection.execute(
-            sa.insert(AiUsageInsight),
-            {"attempt_id": attempt.attempt_id, "insight_id": attempt.call.insight.id},
-        )
-    return True
+        row = _sent_row(run, attempt) | {"coach_id": held.coach_id}
+        await connection.execute(pg.insert(AiUsageLog).on_conflict_do_nothing(), row)
+        link = {"attempt_id": attempt.attempt_id, "insight_id": insight_id}
+        await connection.execute(pg.insert(AiUsageInsight).on_conflict_do_nothing(), link)
+        return True
+
+    return await run.commit(record)
 
 
 def _sent_row(run: Run, attempt: Attempt) -> dict[str, Any]:
@@ -61,7 +58,6 @@ def _sent_row(run: Run, attempt: Attempt) -> dict[str, Any]:
         "occurred_at": attempt.occurred_at,
         "recorded_at": attempt.occurred_at,
         "organization_id": about.organization_id,
-        "coach_id": about.coach_id,
         "player_id": about.player_id,
         "operation": OPERATION,
         "model": attempt.call.model,
@@ -75,56 +71,59 @@ def _sent_row(run: Run, attempt: Attempt) -> dict[str, Any]:
     }
 
 
-async def settle(run: Run, settlement: Settlement, insight_id: str, conclusion: Conclusion | None) -> bool:
+async def settle(
+    run: Run, settlement: Settlement, insight_id: str, conclusion: Conclusion | None
+) -> Conclusion | None:
     """Commit an attempt's result in one transaction: summary, ledger row, state of the insight.
 
-    Without a `conclusion` the insight stays claimed for another attempt. Returns False when the claim
-    was no longer ours, so that the answer is paid for but not used. A ledger that refuses the figures
-    costs neither them nor the summary: they go to the spool. A database that stays away costs the
-    answer: the figures are spooled and NotReady is raised.
+    Without a `conclusion` the insight stays claimed for another attempt. Returns the conclusion that took
+    effect: None when the claim was no longer ours, so that the answer is paid for but not used; parked
+    when the database refuses the summary itself. A ledger that refuses the figures costs neither them nor
+    the summary: they go to the spool, and so do figures that could not be booked for any other reason.
     """
-    for tries in range(SETTLE_TRIES):
-        try:
-            async with run.engine.begin() as connection:
-                return await _settle_once(run, connection, settlement, insight_id, conclusion)
-        except DBAPIError as error:
-            if not (error.connection_invalidated or isinstance(error, OperationalError)):
-                # Not chained: the server's message may quote the row, and so the text about a child.
-                raise BooksDisagree(
-                    f"the database refuses the result of {settlement.attempt_id}: {type(error.orig).__name__}"
-                ) from None
-            logger.warning("the database went away while settling %s", settlement.attempt_id)
-            await run.clock.sleep(SETTLE_PAUSE_SECONDS * 2**tries)
-    spool(run.settings.home, settlement.figures())
-    raise NotReady(DATABASE_WENT_AWAY)
-
-
-async def _settle_once(
-    run: Run,
-    connection: AsyncConnection,
-    settlement: Settlement,
-    insight_id: str,
-    conclusion: Conclusion | None,
-) -> bool:
-    used = conclusion is None or await _conclude(run, connection, insight_id, conclusion)
-    figures = settlement.figures()
-    if not used and settlement.outcome == Outcome.SUCCEEDED:
-        figures |= {"outcome": Outcome.UNUSABLE, "outcome_reason": "claim_lost"}
+    booked = False
     try:
-        async with connection.begin_nested():
-            await connection.execute(QUERIES["settle"], figures)
-    except DBAPIError as error:
-        if error.connection_invalidated:
+        try:
+            effect = await _book(run, settlement, insight_id, conclusion)
+        except DBAPIError as error:
+            # Not chained, only named: the server's message may quote the row, and so a text about a child.
+            refusal = type(error.orig).__name__
+            logger.error("the database refuses the result of %s: %s", settlement.attempt_id, refusal)
+            parked = Conclusion(InsightState.PARKED, "store_refused")
+            effect = await _book(run, settlement.unused("store_refused"), insight_id, parked)
+        booked = True
+        return effect
+    finally:
+        if not booked:
+            spool(run.settings.home, settlement.unused("answer_lost").figures())
+
+
+async def _book(
+    run: Run, settlement: Settlement, insight_id: str, conclusion: Conclusion | None
+) -> Conclusion | None:
+    """Settle once, in a transaction that is tried again when the server drops it."""
+
+    async def book(connection: AsyncConnection) -> Conclusion | None:
+        used = conclusion is None or await _conclude(run, connection, insight_id, conclusion)
+        figures = (settlement if used else settlement.unused("claim_lost")).figures()
+        try:
+            async with connection.begin_nested():
+                await connection.execute(QUERIES["settle"], figures)
+        except OperationalError:
             raise
-        logger.error("the ledger refused %s (%s): spooled", settlement.attempt_id, type(error.orig).__name__)
-        spool(run.settings.home, figures)
-    return used
+        except DBAPIError as error:
+            refusal = type(error.orig).__name__
+            logger.error("the ledger refuses %s (%s): spooled", settlement.attempt_id, refusal)
+            spool(run.settings.home, figures)
+        return conclusion if used else None
+
+    return await run.commit(book)
 
 
 async def _conclude(run: Run, connection: AsyncConnection, insight_id: str, conclusion: Conclusion) -> bool:
     ending = {
         "insight_id": insight_id,
-        "run_id": run.run_id,
+        "holder": run.holder,
         "state": conclusion.state,
         "state_reason": conclusion.reason,
         "not_before": conclusion.not_before,

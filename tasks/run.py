@@ -1,21 +1,24 @@
 """What all tasks of one summarise run share: where things are, who leads, and whether to stop."""
 
 import asyncio
+import logging
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
+from typing import TypeVar
+from uuid import uuid4
 
 from anthropic import AsyncAnthropic
 from sqlalchemy.exc import OperationalError
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from core.clock import Clock
 from core.errors import NotReady
 from core.plan import Chunk
 from core.pricing import price_of
 from core.report import RunReport
-from core.retry import RATE_LIMIT, Defer, NextStep, Stop
+from core.retry import RATE_LIMIT, Defer, NextStep, Park, Stop
 from core.settings import Settings
 from core.settlement import predicted_entry
 from core.states import InsightState
@@ -26,13 +29,19 @@ from tasks.claude import make_client
 from tasks.warmth import Warmth
 
 DEFERRALS_UNTIL_STOP = 3  # calls in a row that ran out of attempts: the API is down, not unlucky
+REFUSALS_UNTIL_STOP = 3
 CONNECTIONS_MAX = 16
+COMMIT_TRIES = 5
+COMMIT_PAUSE_SECONDS = 0.5  # doubled with each try
 DATABASE_WENT_AWAY = (
     "The database went away during the run. What was claimed is free again when its lease ends, and figures "
     "that could not be booked wait in the spool. Start the database, then run `touchline summarize` again."
 )
 
 Watch = Callable[[Counter[str]], None]
+T = TypeVar("T")
+
+logger = logging.getLogger("touchline.run")
 
 
 class Run:
@@ -50,6 +59,7 @@ class Run:
         watch: Watch | None = None,
     ) -> None:
         self.run_id = run_id
+        self.holder = str(uuid4())  # of our claims: a run that is started again is another process
         self.model = model
         self.settings = settings
         self.engine = engine
@@ -68,6 +78,9 @@ class Run:
         self.billed: list[Entry] = []
         self._watch = watch
         self._deferred_in_a_row = 0
+        self._answers = 0
+        self._turned_away = 0
+        self._deferred_insights: dict[str, str] = {}
 
     def wanted(self, round_size: int, insight_limit: int | None) -> int:
         """Return how many insights to claim next; 0 ends the run."""
@@ -85,6 +98,19 @@ class Run:
         for call in (call for chunk in chunks for call in chunk.calls):
             self.predicted.append(predicted_entry(call, call_id=call.insight.id, at=now))
 
+    def took(self, insight_ids: Iterable[str]) -> None:
+        """Count claimed insights; one that this run had deferred is no longer so."""
+        for insight_id in insight_ids:
+            self.claimed += 1
+            if cause := self._deferred_insights.pop(insight_id, None):
+                self.states[InsightState.DEFERRED] -= 1
+                self.deferred[cause] -= 1
+
+    def deferred_one(self, insight_id: str, cause: str) -> None:
+        """Count an insight that may come back within this run."""
+        self._deferred_insights[insight_id] = cause
+        self.concluded(InsightState.DEFERRED, cause)
+
     def concluded(self, state: InsightState, reason: str | None, insights: int = 1) -> None:
         """Count what became of insights, and tell whoever watches."""
         self.states[state] += insights
@@ -96,26 +122,49 @@ class Run:
             self._watch(self.states)
 
     def heard(self, step: NextStep | None) -> None:
-        """Note how an attempt ended (None: it was answered); too many outages in a row stop the run."""
+        """Note how an attempt ended (None: it was answered).
+
+        Too many calls in a row that were given up stop the run, and so do a few that the API refuses as
+        invalid before it has answered any: then it is not the note that is wrong.
+        """
         if isinstance(step, Stop):
             self.stopped = self.stopped or step
+        elif isinstance(step, Park):
+            self._turned_away += 1
+            if not self._answers and self._turned_away >= REFUSALS_UNTIL_STOP:
+                self.stopped = self.stopped or Stop(step.reason, None)
         elif isinstance(step, Defer):
             self._deferred_in_a_row += 1
             if self._deferred_in_a_row >= DEFERRALS_UNTIL_STOP:
                 limit = step.cause == RATE_LIMIT
                 self.stopped = self.stopped or Stop(step.cause, step.after_seconds, is_limit=limit)
         elif step is None:
+            self._answers += 1
             self._deferred_in_a_row = 0
+
+    async def commit(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        """Do work in one transaction, again when the server drops it, until it says nothing for too long.
+
+        Raises NotReady when the database stays away. The work must not mind being done twice.
+        """
+        for tries in range(COMMIT_TRIES):
+            try:
+                async with self.engine.begin() as connection:
+                    return await work(connection)
+            except OperationalError as error:
+                logger.warning("the database ended a transaction: %s", type(error.orig).__name__)
+                await self.clock.sleep(COMMIT_PAUSE_SECONDS * 2**tries)
+        raise NotReady(DATABASE_WENT_AWAY)
 
     def report(self) -> RunReport:
         """Add up what the run did."""
         return RunReport(
             run_id=self.run_id,
-            insights=dict(sorted(self.states.items())),
+            insights=dict(sorted((+self.states).items())),
             predicted=bill_of_run(self.predicted),
             billed=bill_of_run(self.billed),
             wall_seconds=(self.clock.now() - self.began_at).total_seconds(),
-            deferred=dict(sorted(self.deferred.items())),
+            deferred=dict(sorted((+self.deferred).items())),
             parked=dict(sorted(self.parked.items())),
             stopped=self.stopped,
         )

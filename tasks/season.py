@@ -247,7 +247,7 @@ def _locks_explained() -> Iterator[None]:
     except sa.exc.OperationalError as error:
         if isinstance(error.orig, LockNotAvailable | DeadlockDetected):
             raise Transient(
-                "A run is writing for a coach whose key changes in this season. Nothing was loaded; "
-                "load it again when the run has ended."
+                "Somebody else holds rows that this season changes, most likely a run that writes for a "
+                "coach whose key changes. Nothing was loaded; load it again when the run has ended."
             ) from error
         raise

@@ -12,7 +12,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from models.ai_usage_log import QUERIES
@@ -51,12 +51,16 @@ async def replay_spool(engine: AsyncEngine, home: Path) -> int:
     settled = 0
     for path in sorted(spool_folder(home).glob("*.json")):
         figures = _read(path)
+        if figures is None:
+            continue
         try:
             async with engine.begin() as connection:
                 rows = (await connection.execute(QUERIES["settle"], figures)).rowcount
                 known = (
                     await connection.execute(QUERIES["show"], {"attempt_id": figures["attempt_id"]})
                 ).first()
+        except OperationalError:
+            raise
         except DBAPIError as error:
             logger.error("the ledger refuses the figures in %s again: %s", path, type(error.orig).__name__)
             continue
@@ -68,6 +72,12 @@ async def replay_spool(engine: AsyncEngine, home: Path) -> int:
     return settled
 
 
+def forget_spool(home: Path) -> None:
+    """Throw away what waits in the spool, because its ledger is gone."""
+    for path in spool_folder(home).glob("*.json"):
+        path.unlink(missing_ok=True)
+
+
 def _plain(value: object) -> str:
     if isinstance(value, Decimal):
         return str(value)
@@ -76,8 +86,19 @@ def _plain(value: object) -> str:
     raise TypeError(f"figures hold no {type(value).__name__}")
 
 
-def _read(path: Path) -> dict[str, Any]:
-    figures: dict[str, Any] = json.loads(path.read_text("utf-8"))
+def _read(path: Path) -> dict[str, Any] | None:
+    """Read figures; None when another run has replayed them meanwhile, or when they are set aside."""
+    try:
+        return _figures(json.loads(path.read_text("utf-8")))
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError, ArithmeticError):
+        logger.error("%s is no file of the spool; it is set aside as .unreadable", path)
+        path.rename(path.with_suffix(".unreadable"))
+        return None
+
+
+def _figures(figures: dict[str, Any]) -> dict[str, Any]:
     return figures | {
         "cost_usd": None if figures["cost_usd"] is None else Decimal(figures["cost_usd"]),
         "cache_hit_rate": None if figures["cache_hit_rate"] is None else Decimal(figures["cache_hit_rate"]),

@@ -1,7 +1,8 @@
 """Who writes a prefix into the cache, and who waits for it: one leader per cold prefix.
 
 An entry can be read only once its writer's answer has begun, so the first call of a cold prefix goes
-alone and the others wait for that. If it fails before, the next one in line leads.
+alone and the others wait for that. If it fails before, the next one in line leads. All this is known to
+one process only: two runs at once each write what they share.
 """
 
 import asyncio
@@ -58,8 +59,10 @@ class Lead:
     async def take(self, clock: Clock) -> None:
         """Wait until the longest prefix is warm, or all that is cold of it is ours to write.
 
-        Shortest first, so that nobody waits in a ring.
+        Shortest first, so that nobody waits in a ring. A leader that asks again goes on leading.
         """
+        if self.leading:
+            return
         for place, prefix in enumerate(self._prefixes):
             if self._covered(place, clock):
                 continue
@@ -69,6 +72,10 @@ class Lead:
                 turn.release()
             else:
                 self._held.append(turn)
+
+    def is_ready(self, clock: Clock) -> bool:
+        """Say whether a request may go now: it leads, or what it is to read is still warm."""
+        return self.leading or not self._prefixes or self._covered(len(self._prefixes) - 1, clock)
 
     def _covered(self, place: int, clock: Clock) -> bool:
         """Say whether this prefix or a longer one is warm; the longest warm one is what will be read."""

@@ -66,7 +66,7 @@ def claim(engine: sa.Engine, run_id: str, limit: int, now: datetime = NOW) -> li
                 "now": now,
                 "organization_id": None,
                 "insight_limit": limit,
-                "run_id": run_id,
+                "holder": run_id,
                 "lease_until": now + timedelta(seconds=600),
             },
         )
@@ -103,8 +103,8 @@ def test_a_claim_is_held_only_by_its_run(engine: sa.Engine) -> None:
     (insight,) = claim(engine, "mine", 1)
     later = {"insight_id": insight, "lease_until": NOW + timedelta(hours=1)}
     with engine.begin() as connection:
-        assert connection.execute(QUERIES["hold"], later | {"run_id": "theirs"}).rowcount == 0
-        assert connection.execute(QUERIES["hold"], later | {"run_id": "mine"}).rowcount == 1
+        assert connection.execute(QUERIES["hold"], later | {"holder": "theirs"}).rowcount == 0
+        assert connection.execute(QUERIES["hold"], later | {"holder": "mine"}).rowcount == 1
         connection.execute(QUERIES["release_ended"], {"now": NOW + timedelta(minutes=11)})
         kept = connection.execute(sa.text("SELECT claimed_by FROM insight WHERE id = :i"), {"i": insight})
         assert kept.scalar_one() == "mine", "holding has prolonged the lease"
@@ -114,7 +114,7 @@ PARAMETERS: dict[str, Any] = {
     "now": NOW,
     "organization_id": None,
     "insight_limit": 100,
-    "run_id": "run",
+    "holder": "run",
     "lease_until": NOW,
     "insight_id": "i5",
     "state": "summarized",

@@ -146,11 +146,12 @@ def test_a_missed_cache_lowers_the_efficiency() -> None:
     assert bill.efficiency == Decimal("0.596845")
 
 
-def test_an_unsettled_attempt_counts_with_its_estimate_alone() -> None:
+def test_an_unsettled_attempt_counts_with_its_estimate_on_every_side() -> None:
     lost = replace(attempt("three", Usage(0)), cost_usd=Decimal("0.0001"))
     bill = bill_of([LEADER, FOLLOWER, lost])
     assert bill.cost_usd == Decimal("0.000781")
-    assert bill.floor_usd == Decimal("0.000681")
+    assert bill.floor_usd == Decimal("0.000781")
+    assert bill.saved_fraction < bill_of([LEADER, FOLLOWER]).saved_fraction
 
 
 def test_a_call_of_an_unknown_model_makes_no_bill() -> None:

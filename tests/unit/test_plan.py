@@ -2,6 +2,7 @@
 
 import itertools
 import random
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -27,6 +28,7 @@ def insight(number: int, *, player: int = 0, sport: str = "soccer", tone: Tone =
         tone=tone,
         skip_sensitive=False,
         first_name=f"Player{player}",
+        last_name="Byrne",
         age_group="u12",
         date_of_birth=None,
         team=None,
@@ -128,6 +130,17 @@ def test_a_prediction_reads_only_what_an_earlier_call_has_written(seed: int) -> 
         if call.predicted.cache_write_5m_tokens:
             assert set(call.marked_prefixes) - written
         written |= set(call.marked_prefixes)
+
+
+def test_the_players_last_name_is_taken_out_of_the_note() -> None:
+    spoken = replace(
+        insight(1), title="Byrne again", description="Player0 Byrne and PLAYER0 BYRNE, byrnes no."
+    )
+    (call,) = calls([spoken])
+    assert "Byrne" not in call.note
+    assert "BYRNE" not in call.note
+    assert '"Player0 again"' in call.note
+    assert "Player0 and Player0, byrnes no." in call.note
 
 
 def test_a_request_carries_the_players_first_name_and_no_id() -> None:

@@ -52,11 +52,13 @@ def examples(sheet: str) -> list[Example]:
 
 
 def example(block: str) -> Example:
-    """Read one worked example; its judgement and each tone's summary make an answer."""
+    """Read one worked example; its answer holds SUMMARY in the place of each tone's line."""
     said = dict(line.split(": ", 1) for line in block.splitlines())
-    assert list(said) == ["Note", "Judgement", *(tone.value for tone in Tone)]
-    judged = json.loads(said["Judgement"])
-    answers = {tone: parse_answer(json.dumps(judged | {"summary": said[tone.value]})) for tone in Tone}
+    assert list(said) == ["Note", "Answer", *(tone.value for tone in Tone)]
+    shown = json.loads(said["Answer"])
+    assert list(shown) == list(Answer.model_fields)
+    assert shown["summary"] == "SUMMARY"
+    answers = {tone: parse_answer(json.dumps(shown | {"summary": said[tone.value]})) for tone in Tone}
     return Example(said["Note"], answers)
 
 

@@ -111,9 +111,44 @@ def test_notes_seldom_repeat_and_leave_no_brace_open(sport: str) -> None:
     assert all("Mary Kate" in note.title + note.text for note in notes)
 
 
+def fillers_in(text: str) -> list[str]:
+    return [
+        filler
+        for kind in read("common")["fillers"]
+        for filler in kind["texts"]
+        if (text.startswith(f"{filler} ") if kind.get("before") else text.endswith(f" {filler}"))
+    ]
+
+
+def test_a_filler_fits_its_gist_and_none_stands_in_a_sensitive_note_or_a_milestone() -> None:
+    plain = {gist for kind in read("common")["fillers"] for gist in kind["gists"]}
+    category = {gist["code"]: gist["category"] for gist in read("common")["gists"]}
+    assert not {"injury", "recovery", "wellbeing", "development_milestone", "parent_communication"} & {
+        category[gist] for gist in plain
+    }
+    assert "unnamed_pain" not in plain
+    for sport in known_sports():
+        writer = NoteWriter(sport, Random(7))
+        for note in (writer.write("Aoife", "she") for _ in range(500)):
+            assert len(fillers_in(note.text)) <= (note.gist.code in plain)
+
+
+def test_no_filler_recurs_often_in_the_default_season() -> None:
+    told = Counter(filler for row in rows() for filler in fillers_in(row["description"]))
+    assert DEFAULT.insights / 4 < told.total() < DEFAULT.insights * 2 / 3
+    assert max(told.values()) <= 6
+
+
+def test_notes_are_written_as_they_are_spoken() -> None:
+    for row in rows(Season(insights=2_000)):
+        assert not set(row["description"].split()) & {"v", "vs", "&"}
+        assert "/5" not in row["description"]
+
+
 @EACH_SPORT
 def test_every_text_has_its_title(sport: str) -> None:
     for notes in (read("common")["notes"], read(f"sports/{sport}")["notes"]):
+        assert all("{name}" in text for each in notes.values() for text in each["texts"])
         assert all(len(each["titles"]) == len(each["texts"]) >= 2 for each in notes.values())
 
 

@@ -1,0 +1,94 @@
+"""One request through the SDK: whatever comes back is a reply or a failure without any text in it."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from core.retry import Failure
+from core.settings import Settings
+from core.verdict import Reply
+from tasks.claude import CallFailed, ask, make_client
+from tests.integration.canned_api import canned_api
+from tests.integration.emulator_process import RunningEmulator
+from tests.integration.emulator_requests import VALID
+
+
+def asked(
+    base_url: str, monkeypatch: pytest.MonkeyPatch, begun: Callable[[], None] | None = None
+) -> Reply | Failure:
+    """Make one request; gives what the pipeline gets to know."""
+    monkeypatch.setenv("ANTHROPIC_BASE_URL", base_url)
+
+    async def one() -> Reply | Failure:
+        async with make_client(Settings()) as client:
+            try:
+                return await ask(client, VALID, begun)
+            except CallFailed as failed:
+                return failed.failure
+
+    return asyncio.run(one())
+
+
+def message(**usage: Any) -> dict[str, Any]:
+    return {
+        "id": "msg_1",
+        "type": "message",
+        "role": "assistant",
+        "model": "claude-haiku-5-5",
+        "content": [{"type": "text", "text": "{}"}],
+        "stop_reason": "end_turn",
+        "stop_sequence": None,
+        "usage": usage,
+    }
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_plain_and_streamed_answers_read_alike(
+    emulator: RunningEmulator, monkeypatch: pytest.MonkeyPatch, stream: bool
+) -> None:
+    begun: list[str] = []
+    reply = asked(emulator.base_url, monkeypatch, (lambda: begun.append("begun")) if stream else None)
+    assert isinstance(reply, Reply)
+    assert begun == (["begun"] if stream else [])
+    assert (reply.stop_reason, reply.model, reply.service_tier) == (
+        "end_turn",
+        "claude-haiku-5-5",
+        "standard",
+    )
+    assert reply.text.startswith("{")
+    (row,) = emulator.meter()["rows"]
+    assert (reply.usage.total_input_tokens, reply.usage.output_tokens) == (
+        row["input_tokens"],
+        row["output_tokens"],
+    )
+    assert reply.request_id
+
+
+@pytest.mark.parametrize("kind", ["cut_answer", "reset_before_billing", "reset_after_billing"])
+@pytest.mark.parametrize("stream", [False, True])
+def test_an_answer_that_breaks_off_is_a_lost_connection(
+    emulator: RunningEmulator, monkeypatch: pytest.MonkeyPatch, kind: str, stream: bool
+) -> None:
+    emulator.fault(kind)
+    failure = asked(emulator.base_url, monkeypatch, (lambda: None) if stream else None)
+    assert isinstance(failure, Failure)
+    assert failure.error_type in {"connection_lost", "answer_cut"}
+
+
+def test_usage_that_contradicts_itself_is_a_failure_of_the_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
+    split = {"ephemeral_5m_input_tokens": 1, "ephemeral_1h_input_tokens": 1}
+    odd = message(input_tokens=1, output_tokens=1, cache_creation_input_tokens=5, cache_creation=split)
+    with canned_api(200, odd) as base_url:
+        failure = asked(base_url, monkeypatch)
+    assert failure == Failure(status=200, error_type="usage_unreadable")
+
+
+def test_an_error_keeps_its_type_and_code_and_no_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    error = {"type": "invalid_request_error", "message": "messages.0: Clodagh hesitates"}
+    with canned_api(400, {"type": "error", "error": error}) as base_url:
+        failure = asked(base_url, monkeypatch)
+    assert isinstance(failure, Failure)
+    assert (failure.status, failure.error_type) == (400, "invalid_request_error")
+    assert "Clodagh" not in str(failure)
