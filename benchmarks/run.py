@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from cli.emulator import running_process
-from cli.prefect_home import prepare_prefect
+from cli.prefect_api import prefect_api
 from core.prompt import sports
 from core.settings import Settings
 from database.engine import connect, database
@@ -81,11 +81,11 @@ def _load(url: str, home: Path, size: int) -> None:
 
 def child() -> None:
     """Run the flow in this process, and print what it took."""
-    prepare_prefect(Path(os.environ["TOUCHLINE_HOME"]))
-    from flows.summarize import summarize_pending
+    with prefect_api(Path(os.environ["TOUCHLINE_HOME"])):
+        from flows.summarize import summarize_pending
 
-    began = time.process_time()
-    report = asyncio.run(summarize_pending())
+        began = time.process_time()
+        report = asyncio.run(summarize_pending())
     calls = report.billed.calls
     told = {
         "calls": calls,

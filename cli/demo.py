@@ -15,7 +15,6 @@ from rich.table import Table
 from cli.bill import print_bill
 from cli.emulator import running_process
 from cli.output import JsonOption, complain, console, print_json, print_rows
-from cli.prefect_home import prepare_prefect
 from cli.session import open_database, read_settings
 from core.errors import BooksDisagree
 
@@ -63,7 +62,7 @@ def fresh_home(home: Path) -> Path:
     """Wipe the demo's own folder. Raises NotReady while another demo uses it."""
     from database import embedded
 
-    home.mkdir(parents=True, exist_ok=True)
+    home = embedded.prepared(home)
     embedded.reset(home)
     for entry in home.iterdir():
         if entry.is_dir():
@@ -77,7 +76,6 @@ def point_everything_at(home: Path, base_url: str) -> None:
         if name in {"DATABASE_URL", "PREFECT_API_URL", "PREFECT_HOME"} or name.startswith("TOUCHLINE_"):
             del os.environ[name]
     os.environ |= {"TOUCHLINE_HOME": str(home), "ANTHROPIC_BASE_URL": base_url, "ANTHROPIC_API_KEY": "demo"}
-    prepare_prefect(home)
 
 
 def load_season(engine: "sa.Engine", home: Path) -> None:

@@ -1,17 +1,20 @@
 """`touchline summarize`: run the flow by hand until nothing is due."""
 
 import asyncio
+import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli.bill import print_run
 from cli.output import JsonOption, OrganizationOption, complain, print_json
-from cli.prefect_home import prepare_prefect
+from cli.prefect_api import prefect_api
 from cli.progress import progress
 from cli.session import open_database, read_settings
 
 if TYPE_CHECKING:
+    import sqlalchemy as sa
+
     from core.report import RunReport
 
 
@@ -28,26 +31,45 @@ def summarize(
     settings = read_settings()
     settings.require_api()
     canonical_model(model or settings.model)  # refused here, before a server is started for the run
-    prepare_prefect(settings.home)
     report = run_flow(limit, organization, model)
     if as_json:
         print_json(report.to_json())
     else:
         print_run(report)
     if report.stopped is not None:
-        complain(f"The run was stopped ({report.stopped.cause}); what was left is deferred, none is lost.")
+        complain(
+            f"The run was stopped ({report.stopped.cause}); what was claimed is deferred, nothing is lost."
+        )
         raise typer.Exit(3 if report.stopped.is_limit else 1)
 
 
 def run_flow(limit: int | None, organization: str | None, model: str | None) -> "RunReport":
     """Run the flow in this process, with its progress on stderr."""
-    from flows.summarize import summarize_pending
-    from tasks.listing import count_by_state
-
     with open_database() as engine:
-        counts = count_by_state(engine, organization)
-        due = sum(counts.get(state, 0) for state in ("pending", "deferred"))
-        with progress(due if limit is None else min(due, limit)) as watch:
-            return asyncio.run(
-                summarize_pending(insight_limit=limit, organization_id=organization, model=model, watch=watch)
+        due = _count_due(engine, organization)
+        with (
+            prefect_api(read_settings().home),
+            progress(due if limit is None else min(due, limit)) as watch,
+        ):
+            from prefect.exceptions import TerminationSignal
+
+            from flows.summarize import summarize_pending
+
+            flow = summarize_pending(
+                insight_limit=limit, organization_id=organization, model=model, watch=watch
             )
+            try:
+                return asyncio.run(flow)
+            except TerminationSignal as ended:  # Prefect's own way of being told to end
+                sys.exit(128 + ended.signal)
+
+
+def _count_due(engine: "sa.Engine", organization: str | None) -> int:
+    """Count what a run may take. Raises BadInput for an unknown organization."""
+    from tasks.listing import count_by_state, find_organization
+
+    if organization is not None:
+        with engine.connect() as connection:
+            find_organization(connection, organization)
+    counts = count_by_state(engine, organization)
+    return counts.get("pending", 0) + counts.get("deferred", 0)

@@ -2,7 +2,7 @@
 
 Each profitable prefix is written once, at the 5m price, and read by every other request that has it; all
 the rest is input, and the output is what it was. No order, lifetime or failure is in it, so a real run can
-reach it but never go below. Token counts that were not observed are estimated (see `observed_paths`).
+reach it but never go below. Lengths that were not observed are estimated (see `observed_paths`).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,6 +23,7 @@ class PrefixNode(NamedTuple):
 
     key: str
     tokens: int
+    found_warm: bool = False  # its first use was a read: somebody else had written it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +69,9 @@ class _Segment:
     read_price: Decimal = Decimal(0)  # summed over all uses
     write_extra: Decimal = Decimal("Infinity")  # of the use for which writing is least dearer than reading
 
-    def use(self, prices: ClassPrices, times: int) -> None:
+    def use(self, prices: ClassPrices, times: int, *, found_warm: bool) -> None:
+        if found_warm:
+            self.write_extra = Decimal(0)
         self.input_price += prices.input * times
         self.read_price += prices.cache_read * times
         self.write_extra = min(self.write_extra, prices.cache_write_5m - prices.cache_read)
@@ -155,7 +158,7 @@ def _enter(group: _Group, segments: dict[tuple[object, ...], _Segment]) -> int:
         segment = segments.setdefault(keys, _Segment(node.tokens - covered, node.tokens, parent))
         if segment.prefix_tokens != node.tokens or segment.parent is not parent:
             raise BooksDisagree(f"{node.key!r} has {segment.prefix_tokens} tokens, and also {node.tokens}")
-        segment.use(group.prices, group.requests)
+        segment.use(group.prices, group.requests, found_warm=node.found_warm)
         parent, covered = segment, node.tokens
     return covered
 

@@ -1,12 +1,12 @@
 """What a run has asked and paid for, attempt by attempt, until its bill is written."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
 from core.bill import Bill, BilledAttempt, bill_of
-from core.floor import Layer, Observation, observed_paths
+from core.floor import Layer, Observation, PrefixNode, observed_paths
 from core.plan import PlannedCall
 from core.usage import Usage
 
@@ -50,5 +50,29 @@ def bill_of_run(entries: Iterable[Entry]) -> Bill:
             call_id=entry.call_id,
             cost_usd=entry.cost_usd,
         )
-        for entry, path in zip(ordered, paths, strict=True)
+        for entry, path in zip(ordered, _with_what_was_warm(ordered, paths), strict=True)
     )
+
+
+def _with_what_was_warm(
+    ordered: Sequence[Entry], paths: Sequence[tuple[PrefixNode, ...]]
+) -> list[tuple[PrefixNode, ...]]:
+    """Mark the prefixes whose first use in the run was a read: no bill of this run holds their write.
+
+    A read ends where a layer ends, so it also tells that layer's exact length, where it was estimated.
+    """
+    warm: dict[str, bool] = {}
+    lengths: dict[str, int] = {}
+    for entry, path in zip(ordered, paths, strict=True):
+        if not entry.usage.total_input_tokens:
+            continue  # turned away or lost: says nothing
+        read = entry.usage.cache_read_tokens
+        ended_at = min(range(len(path)), key=lambda place: abs(path[place].tokens - read), default=0)
+        for place, node in enumerate(path):
+            if node.key not in warm:
+                warm[node.key] = bool(read) and place <= ended_at
+                lengths[node.key] = read if warm[node.key] and place == ended_at else node.tokens
+    return [
+        tuple(PrefixNode(n.key, lengths.get(n.key, n.tokens), warm.get(n.key, False)) for n in path)
+        for path in paths
+    ]

@@ -48,7 +48,7 @@ def attached(home: Path, *, test_mode: bool = False, keep: bool = False) -> Iter
     `test_mode` gives up durability for speed. Raises NotReady with the next step when there is no server
     to be had.
     """
-    home = _prepared(home)
+    home = prepared(home)
     users = _open(home / "postgres.users")
     try:
         with _start_lock(home) as lock:
@@ -155,7 +155,8 @@ def _is_alone(users: int) -> bool:
     return True
 
 
-def _prepared(home: Path) -> Path:
+def prepared(home: Path) -> Path:
+    """Make the home folder if need be; gives its full path. Raises NotReady when it cannot be used."""
     if not Path("/proc/self/cmdline").exists():
         raise NotReady(f"the embedded PostgreSQL needs Linux with /proc: {binaries.OWN_SERVER}")
     home = home.resolve()
@@ -210,12 +211,16 @@ def _explained(home: Path) -> Iterator[None]:
         yield
     except PermissionError as error:
         closed = Path(error.filename or home)
-        while not os.access(closed.parent, os.X_OK):
+        while not closed.exists() or not os.access(closed.parent, os.X_OK):
             closed = closed.parent
         raise NotReady(
             f"{closed} is closed to user {clusters.user_name(os.geteuid())} and belongs to user "
             f"{clusters.user_name(closed.stat().st_uid)}: run this as that user, or set TOUCHLINE_HOME "
             "to a folder of your own"
+        ) from error
+    except OSError as error:
+        raise NotReady(
+            f"{home} cannot be used ({error.strerror}): set TOUCHLINE_HOME to a folder of your own"
         ) from error
 
 

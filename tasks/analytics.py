@@ -86,8 +86,8 @@ def _zone(organization: sa.Row[Any]) -> ZoneInfo:
 
 
 def _check_range(from_day: date, to_day: date) -> None:
-    if from_day >= to_day:
-        raise BadInput(f"The range is empty: it goes from {from_day} up to, but not including, {to_day}.")
+    if from_day > to_day:
+        raise BadInput(f"The range ends before it begins: it goes from {from_day} up to {to_day}.")
     if (to_day - from_day).days > DAYS_MAX:
         raise BadInput(f"{from_day} to {to_day} is too long; ask for {DAYS_MAX} days at most.")
 

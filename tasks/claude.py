@@ -7,6 +7,7 @@ from typing import Any
 import anthropic
 import httpx2
 from anthropic import AsyncAnthropic
+from anthropic.types import Message
 
 from core.errors import BadInput, BooksDisagree, Transient
 from core.retry import Failure
@@ -54,12 +55,17 @@ async def ask(
         raise CallFailed(Failure(status=None, error_type="connection_lost")) from None
     except TimeoutError:
         raise CallFailed(Failure(status=None, error_type="timeout")) from None
+    except (ValueError, AttributeError):  # a stream whose events are none
+        raise CallFailed(Failure(status=200, error_type="answer_unreadable")) from None
     except (BadInput, BooksDisagree):  # of `usage_of`: paid for, but nobody can say how much
         raise CallFailed(Failure(status=200, error_type="usage_unreadable")) from None
 
 
 async def _ask(client: AsyncAnthropic, body: Mapping[str, Any]) -> Reply:
     message = await client.messages.create(**body)
+    # The SDK builds its objects from whatever came with a 200, a proxy's page of HTML included.
+    if not isinstance(message, Message) or not isinstance(message.content, list) or message.usage is None:
+        raise CallFailed(Failure(status=200, error_type="answer_unreadable"))
     return _reply(
         text="".join(block.text for block in message.content if block.type == "text"),
         stop_reason=message.stop_reason,

@@ -95,7 +95,15 @@ async def settle(
         return effect
     finally:
         if not booked:
-            spool(run.settings.home, settlement.unused("answer_lost").figures())
+            _spool_or_tell(run, settlement.unused("answer_lost").figures())
+
+
+def _spool_or_tell(run: Run, figures: dict[str, Any]) -> None:
+    """Spool figures; when the disk takes none either, the log is told, which is all there is left."""
+    try:
+        spool(run.settings.home, figures)
+    except OSError as error:
+        logger.critical("no spool (%s); these figures are in no ledger: %s", error.strerror, figures)
 
 
 async def _book(
@@ -114,7 +122,7 @@ async def _book(
         except DBAPIError as error:
             refusal = type(error.orig).__name__
             logger.error("the ledger refuses %s (%s): spooled", settlement.attempt_id, refusal)
-            spool(run.settings.home, figures)
+            _spool_or_tell(run, figures)
         return conclusion if used else None
 
     return await run.commit(book)

@@ -118,7 +118,7 @@ class Run:
             self.deferred[str(reason)] += insights
         if state is InsightState.PARKED:
             self.parked[str(reason)] += insights
-        if self._watch is not None:
+        if self._watch is not None and state is not InsightState.PENDING:  # given back is not done
             self._watch(self.states)
 
     def heard(self, step: NextStep | None) -> None:

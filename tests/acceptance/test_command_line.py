@@ -2,8 +2,10 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -160,3 +162,44 @@ def test_the_demo_tells_the_whole_story_and_leaves_nothing_running(tmp_path: Pat
     assert processes_that_mention(str(home)) == []
     assert not (home / "postgres").exists(), "the demo has a folder of its own"
     touchline("db", "reset", TOUCHLINE_HOME=str(home / "demo"))
+
+
+def test_an_unknown_organization_is_bad_input(world: World, prefect_server: str) -> None:
+    refused = touchline("summarize", "--org", "nowhere", PREFECT_API_URL=prefect_server)
+    assert refused.returncode == 2
+    assert "nowhere" in refused.stderr
+
+
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_that_is_told_to_end_gives_back_what_it_holds_and_leaves_nothing(
+    world: World, tmp_path: Path, ending: signal.Signals
+) -> None:
+    """As Ctrl-C does it: the signal reaches the whole process group, a temporary Prefect server's aside."""
+    world.load(insights=40)
+    world.fault(kind="slow_first_byte", share=1, seconds=1)
+    process = subprocess.Popen(
+        [*TOUCHLINE, "summarize"],
+        env=os.environ | {"TOUCHLINE_HOME": str(world.home)},
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 90
+    while not world.ledger() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.killpg(process.pid, ending)
+    _, complaint = process.communicate(timeout=60)
+    assert process.returncode == 128 + ending
+    assert "Traceback" not in complaint
+    assert set(world.states()) <= {"pending", "summarized"}
+    assert "sent" not in {row["outcome"] for row in world.ledger()}
+    assert processes_that_mention(str(world.home)) == []
+
+
+def test_a_home_that_cannot_be_made_is_one_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    for command in (["insights", "list"], ["demo"]):
+        refused = touchline(*command, TOUCHLINE_HOME=str(tmp_path / "file" / "home"))
+        assert refused.returncode == 1
+        assert "TOUCHLINE_HOME" in refused.stderr
+        assert "Traceback" not in refused.stderr

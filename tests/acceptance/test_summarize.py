@@ -181,3 +181,12 @@ def test_the_artifacts_of_a_run_hold_the_bill_and_no_text(world: World) -> None:
     ):
         assert row["description"] not in table + words
         assert row["text"] not in table + words
+
+
+def test_a_run_that_finds_its_prefixes_warm_is_not_better_than_its_floor(world: World) -> None:
+    world.load(insights=30)
+    run(world, insight_limit=12)
+    report = run(world)
+    assert report.billed.cache_write_5m_tokens > 0
+    assert report.billed.floor_usd <= report.billed.cost_usd
+    assert report.billed.efficiency > Decimal("0.9")

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from core.retry import Failure
+from core.retry import Failure, outcome_of
 from core.settings import Settings
+from core.states import Outcome
 from core.verdict import Reply
 from tasks.claude import CallFailed, ask, make_client
 from tests.integration.canned_api import canned_api
@@ -92,3 +93,14 @@ def test_an_error_keeps_its_type_and_code_and_no_text(monkeypatch: pytest.Monkey
     assert isinstance(failure, Failure)
     assert (failure.status, failure.error_type) == (400, "invalid_request_error")
     assert "Clodagh" not in str(failure)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("answer", [{"content": None}, {}, {"type": "message"}], ids=str)
+def test_a_200_that_is_no_message_is_a_failure_of_the_attempt(
+    monkeypatch: pytest.MonkeyPatch, answer: dict[str, Any], stream: bool
+) -> None:
+    with canned_api(200, answer) as base_url:
+        failure = asked(base_url, monkeypatch, (lambda: None) if stream else None)
+    assert isinstance(failure, Failure)
+    assert outcome_of(failure) is Outcome.LOST

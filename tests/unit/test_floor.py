@@ -20,7 +20,7 @@ HAIKU = "claude-haiku-5-5"
 Path = tuple[PrefixNode, ...]
 
 
-def asked(*nodes: tuple[str, int], rest: int = 0, output: int = 0, **terms: object) -> Request:
+def asked(*nodes: tuple[str, int] | PrefixNode, rest: int = 0, output: int = 0, **terms: object) -> Request:
     path = tuple(PrefixNode(*node) for node in nodes)
     usage = Usage((path[-1].tokens if path else 0) + rest, output_tokens=output)
     return replace(Request(usage=usage, model=HAIKU, at=AT, path=path), **terms)  # type: ignore[arg-type]
