@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from core.categories import SENSITIVE_WORDS
 from database.engine import connect
 from models.ai_usage_log import QUERIES as LEDGER
+from models.ai_usage_log import TOKEN_CLASSES
 from models.insight import QUERIES
 
 NOW = datetime(2026, 11, 22, 20, tzinfo=UTC)
@@ -156,11 +157,34 @@ def test_the_queries_of_a_run_read_no_insight_that_is_long_done(engine: sa.Engin
     assert scans == {}
 
 
-def test_the_ledgers_queries_of_a_run_use_an_index(engine: sa.Engine) -> None:
+def test_the_queries_of_a_run_read_no_attempt_that_is_long_settled(engine: sa.Engine) -> None:
+    """20,000 settled attempts: neither settling one nor giving claims back scans the ledger."""
+    fill(engine, 1_000)
     with engine.begin() as connection:
-        connection.execute(sa.text("SET LOCAL enable_seqscan = off"))
-        plan = "\n".join(
-            row[0]
-            for row in connection.execute(sa.text(f"EXPLAIN {LEDGER['show'].text}"), {"attempt_id": "a"})
+        connection.execute(sa.text(SETTLED_ATTEMPTS), {"at": NOW})
+        connection.execute(
+            sa.text("INSERT INTO ai_usage_insight SELECT attempt_id, call_id FROM ai_usage_log")
         )
-    assert "pk_ai_usage_log" in plan
+        connection.execute(sa.text("ANALYZE"))
+        queries = {**QUERIES, **LEDGER}
+        scans = {}
+        for name in ("settle", "release_ended", "give_back"):
+            query = queries[name]
+            needed = {key: PARAMETERS.get(key, LEDGER_ROW.get(key)) for key in query.compile().params}
+            plan = "\n".join(row[0] for row in connection.execute(sa.text(f"EXPLAIN {query.text}"), needed))
+            if "Seq Scan on ai_usage" in plan:
+                scans[name] = plan
+    assert scans == {}
+
+
+SETTLED_ATTEMPTS = """
+INSERT INTO ai_usage_log (attempt_id, call_id, occurred_at, recorded_at, organization_id, coach_id, player_id,
+    operation, model, lane, service_tier, input_tokens, cache_read_tokens, cache_write_5m_tokens,
+    cache_write_1h_tokens, output_tokens, thinking_tokens, cost_usd, estimated_cost_usd, price_version,
+    outcome, prompt_version, flow_run_id)
+SELECT 'a' || n, 'i' || n % 1000, :at, :at, 'o', 'c', 'p1', 'parent_summary', 'm', 'live', 'standard',
+    1, 1, 1, 1, 1, 0, 1, 1, 'test', 'succeeded', 'test', 'run' || n % 100
+FROM generate_series(1, 20000) AS n
+"""
+LEDGER_ROW: dict[str, Any] = {"attempt_id": "a5", "outcome": "succeeded", "recorded_at": NOW, "model": "m"}
+LEDGER_ROW |= {"service_tier": "standard"} | dict.fromkeys(TOKEN_CLASSES, 1) | {"thinking_tokens": 0}
