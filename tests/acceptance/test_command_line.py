@@ -6,11 +6,13 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from database import embedded
 from tests.acceptance.conftest import World
 
 TOUCHLINE = [sys.executable, "-c", "from cli.main import main; main()"]
@@ -135,8 +137,16 @@ def test_a_database_that_is_down_is_an_error_with_the_next_step(world: World) ->
     assert "cannot be reached" in refused.stderr
 
 
-def test_the_embedded_database_starts_with_a_command_and_stops_with_it(tmp_path: Path) -> None:
-    home = {"TOUCHLINE_HOME": str(tmp_path / "home")}
+@pytest.fixture
+def own_home(tmp_path: Path) -> Iterator[Path]:
+    """A home whose embedded database is gone afterwards, wherever its cluster lay."""
+    yield tmp_path / "home"
+    for home in (tmp_path / "home", tmp_path / "home" / "demo"):
+        embedded.reset(home)
+
+
+def test_the_embedded_database_starts_with_a_command_and_stops_with_it(own_home: Path) -> None:
+    home = {"TOUCHLINE_HOME": str(own_home)}
     assert told(touchline("insights", "list", "--json", **home)) == {"insights": []}
     assert told(touchline("db", "status", "--json", **home))["running"] is False
     up = told(touchline("db", "up", "--json", **home))
@@ -145,11 +155,10 @@ def test_the_embedded_database_starts_with_a_command_and_stops_with_it(tmp_path:
     touchline("insights", "list", **home)
     assert told(touchline("db", "status", "--json", **home))["running"] is True, "it was told to stay"
     assert told(touchline("db", "down", "--json", **home))["running"] is False
-    touchline("db", "reset", **home)
 
 
-def test_the_demo_tells_the_whole_story_and_leaves_nothing_running(tmp_path: Path) -> None:
-    home = tmp_path / "home"
+def test_the_demo_tells_the_whole_story_and_leaves_nothing_running(own_home: Path) -> None:
+    home = own_home
     story = told(touchline("demo", "--json", TOUCHLINE_HOME=str(home), ANTHROPIC_API_KEY="must not be used"))
     assert set(story["insights"]) <= {"summarized", "skipped", "parked"}
     assert sum(story["insights"].values()) == 200
@@ -161,7 +170,6 @@ def test_the_demo_tells_the_whole_story_and_leaves_nothing_running(tmp_path: Pat
     assert story["saved_fraction"] > 0.5
     assert processes_that_mention(str(home)) == []
     assert not (home / "postgres").exists(), "the demo has a folder of its own"
-    touchline("db", "reset", TOUCHLINE_HOME=str(home / "demo"))
 
 
 def test_an_unknown_organization_is_bad_input(world: World, prefect_server: str) -> None:
