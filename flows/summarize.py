@@ -57,5 +57,7 @@ async def drain(run: Run, organization_id: str | None, insight_limit: int | None
             chunks = plan_calls(claimed, model=run.model, now=run.clock.now(), warm=run.warm_prefixes())
             run.expect(chunks)
             await together(answer_chunk(chunk, run) for chunk in chunks)
+        if run.failure:
+            raise run.failure
     finally:
         await give_back_claims(run)

@@ -10,6 +10,7 @@ from uuid import uuid4
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
+from core.errors import NotReady
 from core.plan import Chunk, PlannedCall
 from core.pricing import price_of
 from core.retry import Defer, Failure, NextStep, Park, Retry, next_step
@@ -64,6 +65,10 @@ async def _answer(run: Run, call: PlannedCall) -> None:
             if not isinstance(step, Retry):
                 return
             await run.clock.sleep(step.after_seconds)
+    except NotReady as away:
+        if away is not run.failure:
+            raise
+        # The flow raises it at the end: cancelling the others now would lose answers that are paid for.
     finally:
         lead.give_up()
 

@@ -69,6 +69,7 @@ class Run:
         self.slots = asyncio.Semaphore(settings.concurrency)
         self.jitter = random.Random()
         self.stopped: Stop | None = None
+        self.failure: NotReady | None = None  # what ends the run once all that is in flight was heard
         self.began_at = clock.now()
         self.claimed = 0
         self.states: Counter[str] = Counter()  # what became of this run's insights
@@ -145,7 +146,8 @@ class Run:
     async def commit(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         """Do work in one transaction, again when the server drops it, until it says nothing for too long.
 
-        Raises NotReady when the database stays away. The work must not mind being done twice.
+        Raises NotReady, and stops the run with it, when the database stays away. The work must not mind
+        being done twice.
         """
         for tries in range(COMMIT_TRIES):
             try:
@@ -154,7 +156,9 @@ class Run:
             except OperationalError as error:
                 logger.warning("the database ended a transaction: %s", type(error.orig).__name__)
                 await self.clock.sleep(COMMIT_PAUSE_SECONDS * 2**tries)
-        raise NotReady(DATABASE_WENT_AWAY)
+        self.failure = self.failure or NotReady(DATABASE_WENT_AWAY)
+        self.stopped = self.stopped or Stop("database_away", after_seconds=None)
+        raise self.failure
 
     def report(self) -> RunReport:
         """Add up what the run did."""
