@@ -1,8 +1,7 @@
 """The cheapest possible bill for the same requests, to measure a real one against.
 
-Each profitable prefix is written once, at the 5m price, and read by every other request that has it; all
-the rest is input, and the output is what it was. No order, lifetime or failure is in it, so a real run can
-reach it but never go below. Lengths that were not observed are estimated (see `observed_paths`).
+Each profitable prefix is written once, at the 5m price, and read by all others; the rest is input. No order,
+lifetime or failure is in it: a real run can reach it, never go below. What was not observed is estimated.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
