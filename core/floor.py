@@ -1,7 +1,7 @@
 """The cheapest possible bill for the same requests, to measure a real one against.
 
-Each profitable prefix is written once, at the 5m price, and read by all others; the rest is input. No order,
-lifetime or failure is in it: a real run can reach it, never go below. What was not observed is estimated.
+Each profitable prefix is written once, at the 5m price, and read by all others; the rest is input. A real
+run can reach it, never go below. Lengths that were not observed are estimated.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -9,6 +9,7 @@ WAIT_SECONDS_MAX = 60.0  # the API may ask for more; then the insight is deferre
 BACKOFF_SECONDS = 0.5  # doubled with each attempt
 DEFER_SECONDS = 300.0  # how long an outage keeps insights back
 RATE_LIMIT = "rate_limit"
+UNREADABLE = frozenset({"answer_unreadable", "usage_unreadable"})  # a 200 that makes no sense
 SPEND_CAP = "enforced_spend_limit_reached"
 
 
@@ -78,6 +79,8 @@ def next_step(failure: Failure, attempt: int, jitter: float) -> NextStep:
         return Stop(failure.error_type, after_seconds=None)
     if failure.status is not None and 400 <= failure.status < 500 and failure.status not in {408, 409, 429}:
         return Park(f"api_{failure.error_type}")
+    if failure.error_type in UNREADABLE and attempt >= 2:  # each try is paid for, like a broken answer's
+        return Park(failure.error_type)
     cause = RATE_LIMIT if failure.status == 429 else "outage"
     asked = failure.retry_after_seconds
     if asked is not None and asked > WAIT_SECONDS_MAX:

@@ -91,11 +91,11 @@ async def _ask_streaming(client: AsyncAnthropic, body: Mapping[str, Any], begun:
                 stop_reason, usage = event.delta.stop_reason, merged(usage, event.usage.to_dict())
             elif event.type == "message_stop":
                 ended = True
+    request_id = stream.response.headers.get("request-id")
     if not ended:
-        raise CallFailed(
-            Failure(status=200, error_type="answer_cut", request_id=stream.response.headers.get("request-id"))
-        )
-    return _reply("".join(texts), stop_reason, model, usage, stream.response.headers.get("request-id"))
+        reason = "answer_cut" if usage else "answer_unreadable"  # what never began is no stream at all
+        raise CallFailed(Failure(status=200, error_type=reason, request_id=request_id))
+    return _reply("".join(texts), stop_reason, model, usage, request_id)
 
 
 def _reply(

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from datetime import timedelta
+from typing import Any
 
 import psycopg
 import pytest
@@ -96,17 +97,32 @@ def test_a_broken_file_in_the_spool_is_set_aside_and_stops_nobody(world: World) 
     assert [path.name for path in spool_folder(world.home).iterdir()] == ["half.unreadable"]
 
 
-def test_a_request_that_the_api_always_finds_invalid_does_not_park_a_season(
-    world: World, monkeypatch: pytest.MonkeyPatch
+INVALID = {"type": "error", "error": {"type": "invalid_request_error", "message": "no"}}
+
+
+@pytest.mark.parametrize(
+    ("status", "answer", "reason", "attempts"),
+    [
+        (400, INVALID, "api_invalid_request_error", ["rejected"] * 3),
+        (200, {}, "answer_unreadable", ["lost"] * 6),
+    ],
+)
+def test_an_api_that_answers_nothing_but_nonsense_does_not_park_a_season(
+    world: World,
+    monkeypatch: pytest.MonkeyPatch,
+    status: int,
+    answer: dict[str, Any],
+    reason: str,
+    attempts: list[str],
 ) -> None:
     world.load(insights=20)
-    error = {"type": "error", "error": {"type": "invalid_request_error", "message": "no"}}
-    with canned_api(400, error) as base_url:
+    with canned_api(status, answer) as base_url:
         monkeypatch.setenv("ANTHROPIC_BASE_URL", base_url)
-        with pytest.raises(NotReady, match="api_invalid_request_error"):
+        with pytest.raises(NotReady, match=reason):
             run(world)
     assert world.states() == {"parked": 3, "pending": 17}
-    assert reasons(world).count({"state": "parked", "state_reason": "api_invalid_request_error"}) == 3
+    assert reasons(world).count({"state": "parked", "state_reason": reason}) == 3
+    assert outcomes(world) == attempts
 
 
 def test_an_insight_that_comes_back_within_a_run_is_counted_where_it_ends(world: World) -> None:

@@ -53,6 +53,12 @@ def test_what_may_succeed_later_is_asked_again_and_then_deferred(status: int | N
     assert isinstance(next_step(failed(status), ATTEMPTS_MAX, 0.5), Defer)
 
 
+@pytest.mark.parametrize("error_type", ["answer_unreadable", "usage_unreadable"])
+def test_a_paid_answer_that_makes_no_sense_is_asked_for_once_more_then_parked(error_type: str) -> None:
+    assert isinstance(next_step(failed(200, error_type), 1, 0.5), Retry)
+    assert next_step(failed(200, error_type), 2, 0.5) == Park(error_type)
+
+
 def test_the_wait_doubles_is_spread_by_jitter_and_never_shorter_than_the_api_asked() -> None:
     shortest = [next_step(failed(529), attempt, 0.0) for attempt in range(1, ATTEMPTS_MAX)]
     longest = [next_step(failed(529), attempt, 1.0) for attempt in range(1, ATTEMPTS_MAX)]
