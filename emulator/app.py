@@ -9,10 +9,12 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from emulator import admin
+from emulator.api import admin, batches, models, reports
+from emulator.api.guard import Endpoint, guarded
+from emulator.api.messages import count_tokens, create_message
 from emulator.errors import ApiError
+from emulator.faults import Place
 from emulator.identity import IdentifyAnswers
-from emulator.messages import count_tokens, create_message
 from emulator.settings import Settings
 from emulator.state import Emulator
 
@@ -23,8 +25,7 @@ def build_app(settings: Settings) -> ASGIApp:
     """An emulator of its own behind the API's paths and the admin ones."""
     app = Starlette(
         routes=[
-            Route("/v1/messages", create_message, methods=["POST"]),
-            Route("/v1/messages/count_tokens", count_tokens, methods=["POST"]),
+            *_api_routes(),
             *admin.ROUTES,
         ],
         exception_handlers={
@@ -36,6 +37,29 @@ def build_app(settings: Settings) -> ASGIApp:
     )
     app.state.emulator = Emulator(settings)
     return IdentifyAnswers(app)
+
+
+def _api_routes() -> list[Route]:
+    """Every path of the API: method, place of its faults, group of its limits, endpoint."""
+    messages, one_batch = "/v1/messages", "/v1/messages/batches/{batch_id}"
+    organization = "/v1/organizations"
+    table: list[tuple[str, str, Place, str, Endpoint]] = [
+        ("POST", f"{messages}/count_tokens", "count_tokens", "token_count", count_tokens),
+        ("POST", f"{messages}/batches", "batches.create", "batch", batches.create_batch),
+        ("GET", f"{messages}/batches", "batches.read", "batch", batches.list_batches),
+        ("GET", one_batch, "batches.read", "batch", batches.retrieve_batch),
+        ("DELETE", one_batch, "batches.delete", "batch", batches.delete_batch),
+        ("POST", f"{one_batch}/cancel", "batches.cancel", "batch", batches.cancel_batch),
+        ("GET", f"{one_batch}/results", "batches.results", "batch", batches.batch_results),
+        ("GET", "/v1/models", "models", "models", models.list_models),
+        ("GET", "/v1/models/{model_id}", "models", "models", models.retrieve_model),
+        ("GET", f"{organization}/usage_report/messages", "reports", "organization", reports.usage_report),
+        ("GET", f"{organization}/cost_report", "reports", "organization", reports.cost_report),
+    ]
+    guards = [
+        Route(path, guarded(place, group, end), methods=[how]) for how, path, place, group, end in table
+    ]
+    return [Route(messages, create_message, methods=["POST"]), *guards]
 
 
 async def _api_error(http: Request, error: Exception) -> Response:

@@ -58,6 +58,14 @@ def invalid(message: str) -> ApiError:
     return ApiError("invalid_request_error", message)
 
 
+NOT_IMITATED = "the emulator does not imitate this yet"
+
+
 def not_imitated(field: str) -> ApiError:
     """A 400 for what the real API knows and this emulator does not: refused, never silently ignored."""
-    return invalid(f"{field}: the emulator does not imitate this yet")
+    return invalid(f"{field}: {NOT_IMITATED}")
+
+
+def not_found(what: str) -> ApiError:
+    """A 404: there is nothing by that name, or not for this workspace."""
+    return ApiError("not_found_error", what)

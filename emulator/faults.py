@@ -1,13 +1,14 @@
-"""Failures by script: what the admin interface asked for, and which request each one meets."""
+"""Failures by script: what the admin interface asked for, and which request or batch item each one meets."""
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from random import Random
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import Field
 
-from emulator.errors import ApiError, invalid
-from emulator.wire import Strict
+from emulator.errors import STATUS_BY_TYPE, ApiError, invalid
+from emulator.request.shapes import Strict
 
 Kind = Literal[
     "rate_limited",
@@ -15,17 +16,41 @@ Kind = Literal[
     "api_error",
     "overloaded",
     "timeout",
+    "error",
     "reset_before_billing",
     "reset_after_billing",
     "cut_answer",
+    "not_json",
+    "stream_error",
     "truncated_json",
     "break_schema",
     "wrong_content",
     "refusal",
+    "refusal_mid_answer",
     "slow_first_byte",
     "cache_miss",
 ]
-DEFAULT_SECONDS: dict[str, float] = {"rate_limited": 1.0, "timeout": 0.0, "slow_first_byte": 60.0}
+Place = Literal[
+    "messages",
+    "count_tokens",
+    "models",
+    "batches.create",
+    "batches.read",
+    "batches.cancel",
+    "batches.delete",
+    "batches.results",
+    "batches.items",
+    "reports",
+]
+# Answered with an error body; a batch item can end in these as well, but for the spend cap.
+ERRORS = frozenset({"rate_limited", "spend_cap", "api_error", "overloaded", "timeout", "error"})
+# Something is wrong with what carries the answer.
+TRANSPORT = frozenset({"reset_before_billing", "reset_after_billing", "cut_answer", "not_json"})
+# Something is wrong with the answer itself: only where a model writes one.
+CONTENT = frozenset(
+    {"truncated_json", "break_schema", "wrong_content", "refusal", "refusal_mid_answer", "cache_miss"}
+)
+DEFAULT_SECONDS: Mapping[str, float] = {"rate_limited": 1.0, "timeout": 0.0, "slow_first_byte": 60.0}
 FAULTS_MAX = 1_000
 
 
@@ -38,6 +63,9 @@ class FaultRequest(Strict):
     match: str | None = None
     seconds: float | None = Field(default=None, ge=0, lt=1e9)
     answer: str | None = None
+    at: Place | None = None
+    error_type: str | None = None
+    status: int | None = Field(default=None, ge=400, le=599)
 
 
 @dataclass
@@ -45,11 +73,14 @@ class Fault:
     """One scripted failure; `count` is what is left of it, None without end."""
 
     kind: str
-    count: int | None
-    share: float | None
-    match: str | None
-    seconds: float | None
-    answer: str | None
+    count: int | None = None
+    share: float | None = None
+    match: str | None = None
+    seconds: float | None = None
+    answer: str | None = None
+    at: list[str] = field(default_factory=list)
+    error_type: str | None = None
+    status: int | None = None
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -62,19 +93,25 @@ class FaultBook:
         self._faults: list[Fault] = []
         self._chance = Random(seed)
 
+    def __len__(self) -> int:
+        return len(self._faults)
+
     def add(self, asked: FaultRequest) -> Fault:
         """Take one in, refusing what would otherwise be ignored."""
-        if asked.count is not None and asked.share is not None:
-            raise invalid("count, share: give one of the two")
-        if asked.seconds is not None and asked.kind not in DEFAULT_SECONDS:
-            raise invalid(f"seconds: a {asked.kind} fault has no duration")
-        if (asked.answer is not None) != (asked.kind == "wrong_content"):
-            raise invalid("answer: a wrong_content fault needs it, no other fault takes it")
+        _check(asked)
         if len(self._faults) >= FAULTS_MAX:
             raise invalid(f"at most {FAULTS_MAX} faults at a time")
-        count = 1 if asked.count is None and asked.share is None else asked.count
-        seconds = DEFAULT_SECONDS.get(asked.kind) if asked.seconds is None else asked.seconds
-        fault = Fault(asked.kind, count, asked.share, asked.match, seconds, asked.answer)
+        fault = Fault(
+            kind=asked.kind,
+            count=1 if asked.count is None and asked.share is None else asked.count,
+            share=asked.share,
+            match=asked.match,
+            seconds=DEFAULT_SECONDS.get(asked.kind) if asked.seconds is None else asked.seconds,
+            answer=asked.answer,
+            at=[asked.at] if asked.at else _default_places(asked.kind),
+            error_type=asked.error_type,
+            status=asked.status,
+        )
         self._faults.append(fault)
         return fault
 
@@ -86,11 +123,13 @@ class FaultBook:
         """Nothing fails any more."""
         self._faults = []
 
-    def draw(self, body: bytes) -> Fault | None:
+    def draw(self, place: Place, body: bytes | str = b"") -> Fault | None:
         """The failure that meets this request, used up by one."""
-        text = body.decode("utf-8", "replace") if self._faults else ""
+        if not self._faults:
+            return None
+        text = body.decode("utf-8", "replace") if isinstance(body, bytes) else body
         for fault in self._faults:
-            if fault.match is not None and fault.match not in text:
+            if place not in fault.at or (fault.match is not None and fault.match not in text):
                 continue
             if fault.share is not None and self._chance.random() >= fault.share:
                 continue
@@ -106,7 +145,7 @@ class FaultBook:
             self._faults.remove(fault)
 
 
-def refusal_by(fault: Fault) -> ApiError | None:
+def error_by(fault: Fault) -> ApiError | None:
     """The error body of a failure that is answered with one."""
     if fault.kind == "rate_limited":
         message = "This request would exceed your organization's rate limit."
@@ -116,8 +155,42 @@ def refusal_by(fault: Fault) -> ApiError | None:
         return ApiError("rate_limit_error", "Your organization has reached its spend limit.", details=details)
     if fault.kind == "api_error":
         return ApiError("api_error", "Internal server error")
-    if fault.kind == "overloaded":
+    if fault.kind in ("overloaded", "stream_error"):
         return ApiError("overloaded_error", "Overloaded")
     if fault.kind == "timeout":
         return ApiError("timeout_error", "Request timed out")
+    if fault.kind == "error":
+        assert fault.error_type is not None
+        return ApiError(fault.error_type, "An error by script", status=fault.status)
     return None
+
+
+def _default_places(kind: str) -> list[str]:
+    if kind in CONTENT or kind == "slow_first_byte":
+        return ["messages", "batches.items"]
+    return ["messages"]
+
+
+def _check(asked: FaultRequest) -> None:
+    kind, place = asked.kind, asked.at
+    if asked.count is not None and asked.share is not None:
+        raise invalid("count, share: give one of the two")
+    if asked.seconds is not None and kind not in DEFAULT_SECONDS:
+        raise invalid(f"seconds: a {kind} fault has no duration")
+    if (asked.answer is not None) != (kind == "wrong_content"):
+        raise invalid("answer: a wrong_content fault needs it, no other fault takes it")
+    if (asked.error_type is not None) != (kind == "error"):
+        raise invalid("error_type: an error fault needs it, no other fault takes it")
+    if asked.error_type is not None and asked.error_type not in STATUS_BY_TYPE:
+        raise invalid(f"error_type: Input should be one of {', '.join(STATUS_BY_TYPE)}")
+    if asked.status is not None and kind != "error":
+        raise invalid("status: only an error fault takes it")
+    if place is None or place == "messages":
+        return
+    if place == "batches.items" and (kind in TRANSPORT or kind in ("spend_cap", "stream_error")):
+        raise invalid(f"at: a {kind} fault cannot happen to a batch item")
+    if place != "batches.items" and (kind in CONTENT or kind == "stream_error"):
+        raise invalid(f"at: a {kind} fault needs an answer by a model; {place} has none")
+
+
+assert {*ERRORS, *TRANSPORT, *CONTENT, "stream_error", "slow_first_byte"} == {*get_args(Kind)}

@@ -1,7 +1,8 @@
 """Who is asking, and the identifiers that every answer carries.
 
-Source: the API overview. `Authorization: Bearer` or `x-api-key`; every answer has a `request-id` and the
-organization's id. Here any non-empty key is good, and its digest names the workspace.
+Source: the API overview and the page on versions. `Authorization: Bearer` or `x-api-key`; a version is
+required; every answer has a `request-id` and the organization's id. Here any non-empty key is good, and its
+digest names the workspace. Reports want an Admin key, which the vendor's begin with.
 """
 
 import secrets
@@ -11,16 +12,18 @@ from starlette.datastructures import MutableHeaders
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from emulator.errors import ApiError
+from emulator.errors import ApiError, invalid
 
 ORGANIZATION_ID = "00000000-0000-4000-8000-000000000001"
+VERSIONS = frozenset({"2023-01-01", "2023-06-01", "2026-10-21"})
+ADMIN_KEY_PREFIX = "sk-ant-admin"
 
 
 class IdentifyAnswers:
     """Puts `request-id`, `anthropic-organization-id` and the request's own headers on every answer.
 
     Wraps the whole application, so that even its failures are identified. An endpoint adds headers by
-    leaving them in `scope["answer_headers"]`.
+    putting them into `scope["answer_headers"]`.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -31,13 +34,15 @@ class IdentifyAnswers:
             await self._app(scope, receive, send)
             return
         request_id = scope["request_id"] = new_id("req")
+        own_headers: dict[str, str] = {}
+        scope["answer_headers"] = own_headers
 
         async def send_identified(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers["request-id"] = request_id
                 headers["anthropic-organization-id"] = ORGANIZATION_ID
-                headers.update(scope.get("answer_headers", {}))
+                headers.update(own_headers)
             await send(message)
 
         await self._app(scope, receive, send_identified)
@@ -49,13 +54,40 @@ def new_id(prefix: str) -> str:
 
 
 def workspace_of(connection: HTTPConnection) -> str:
-    """The workspace that this request's key belongs to; never the key itself, which must not be logged."""
+    """The workspace that this request's key belongs to; never the key itself, which must not be logged.
+
+    Raises ApiError without a key, without a version, or when another workspace is asked for.
+    """
+    workspace = "wrkspc_" + sha256(_key(connection).encode()).hexdigest()[:16]
+    _check_version(connection)
+    if connection.headers.get("anthropic-workspace-id", workspace) != workspace:
+        raise invalid("anthropic-workspace-id: does not match the workspace of this key")
+    connection.scope["answer_headers"]["anthropic-workspace-id"] = workspace
+    return workspace
+
+
+def require_admin_key(connection: HTTPConnection) -> None:
+    """Raises ApiError unless the key is one that may see the organization's reports."""
+    if not _key(connection).startswith(ADMIN_KEY_PREFIX):
+        raise ApiError("authentication_error", f"an Admin API key ({ADMIN_KEY_PREFIX}...) is required")
+    _check_version(connection)
+
+
+def _key(connection: HTTPConnection) -> str:
     headers = connection.headers
     scheme, _, token = headers.get("authorization", "").partition(" ")
     key = headers.get("x-api-key", "") or (token.strip() if scheme.lower() == "bearer" else "")
     if not key:
         raise ApiError("authentication_error", "x-api-key header is required")
-    return "wrkspc_" + sha256(key.encode()).hexdigest()[:16]
+    return key
+
+
+def _check_version(connection: HTTPConnection) -> None:
+    version = connection.headers.get("anthropic-version")
+    if version is None:
+        raise invalid("anthropic-version: header is required")
+    if version not in VERSIONS:
+        raise invalid(f'anthropic-version: "{version}" is not a valid version')
 
 
 def attempt_of(connection: HTTPConnection) -> int:

@@ -4,11 +4,13 @@ import asyncio
 import logging
 import signal
 import socket
+import sys
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from emulator.app import build_app
+from emulator.books.store import NotOurFile
 from emulator.settings import Settings
 
 HOST = "127.0.0.1"
@@ -42,9 +44,13 @@ def serve(settings: Settings) -> None:
     # stop.
     signal.signal(signal.SIGTERM, _nothing_left)
     signal.signal(signal.SIGINT, _nothing_left)
-    listener = socket.create_server((HOST, settings.port), backlog=BACKLOG)
+    try:
+        app = build_app(settings)
+        listener = socket.create_server((HOST, settings.port), backlog=BACKLOG)
+    except (NotOurFile, OSError) as error:
+        sys.exit(f"The emulator did not start: {error}")
     config = uvicorn.Config(
-        build_app(settings),
+        app,
         http=Protocol,
         ws="none",
         lifespan="off",

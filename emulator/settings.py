@@ -1,8 +1,9 @@
 """The command line as one frozen value; everything the emulator's behaviour depends on is in it."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 TIERS = ("start", "build", "scale", "unlimited")
 LATENCIES = ("measured", "off")
@@ -21,6 +22,13 @@ class Settings:
     preamble_tokens: int | None = None
     miss_share: float = 0.0
     seed: int = 0
+    state: Path | None = None
+    batch_delay_seconds: float = 60.0
+    batch_wave: int | None = None
+    batch_wave_seconds: float = 10.0
+    batch_miss_share: float = 0.0
+    batch_queue: int = 200_000
+    report_delay_seconds: float = 300.0
 
 
 def parse_settings(arguments: Sequence[str] | None = None) -> Settings:
@@ -32,32 +40,11 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m emulator",
         description="A local Anthropic API that bills like the real one. First line on stdout: its base URL.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        allow_abbrev=False,
     )
-    add = parser.add_argument
-    add("--port", type=_count, default=0, help="TCP port on 127.0.0.1; 0 takes a free one")
-    add("--speed", type=_positive, default=1.0, help="emulator seconds per real second")
-    add("--tier", choices=TIERS, default="start", help="rate limits of this usage tier")
-    add(
-        "--burst-seconds",
-        type=_positive,
-        default=1.0,
-        help="size of a rate limit's bucket, in seconds of its rate",
-    )
-    add(
-        "--latency",
-        choices=LATENCIES,
-        default="measured",
-        help="1,177 ms + 4.40 ms per output token, or none",
-    )
-    add("--answer-tokens", type=_count, help="bill every answer at this many output tokens")
-    add(
-        "--preamble-tokens",
-        type=_count,
-        help="input tokens a JSON format adds (default: its schema's tokens + 60)",
-    )
-    add("--miss-share", type=_share, default=0.0, help="share of requests that miss the cache for no reason")
-    add("--seed", type=int, default=0, help="seed of everything drawn by chance: misses, and faults by share")
+    for name, kind, default, words in OPTIONS:
+        shown = words if default is None else f"{words} (default: {default})"
+        parser.add_argument(name, type=kind, default=default, help=shown, metavar="…")
     return parser
 
 
@@ -80,3 +67,56 @@ def _share(text: str) -> float:
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError("must be between 0 and 1")
     return value
+
+
+def _at_least_one(text: str) -> int:
+    if int(text) < 1:
+        raise argparse.ArgumentTypeError("must be 1 or more")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0 <= value < 1e9:
+        raise argparse.ArgumentTypeError("must be a number of seconds, 0 or more")
+    return value
+
+
+def _one_of(*choices: str) -> Callable[[str], str]:
+    def choice(text: str) -> str:
+        if text not in choices:
+            raise argparse.ArgumentTypeError(f"must be one of {', '.join(choices)}")
+        return text
+
+    return choice
+
+
+# What is not documented of the API is an option here, its default on the dearer or slower side.
+OPTIONS: tuple[tuple[str, Callable[[str], object], object, str], ...] = (
+    ("--port", _count, 0, "TCP port on 127.0.0.1; 0 takes a free one"),
+    ("--speed", _positive, 1.0, "emulator seconds per real second"),
+    ("--tier", _one_of(*TIERS), "start", f"rate limits of this usage tier: {', '.join(TIERS)}"),
+    ("--burst-seconds", _positive, 1.0, "size of a rate limit's bucket, in seconds of its rate"),
+    (
+        "--latency",
+        _one_of(*LATENCIES),
+        "measured",
+        "measured: 1,177 ms + 4.40 ms per output token; off: none (batches are not affected)",
+    ),
+    ("--answer-tokens", _count, None, "bill every answer at this many output tokens"),
+    (
+        "--preamble-tokens",
+        _count,
+        None,
+        "input tokens a JSON format adds (default: its schema's tokens + 60)",
+    ),
+    ("--miss-share", _share, 0.0, "share of requests that miss the cache for no reason"),
+    ("--seed", int, 0, "seed of everything drawn by chance: misses, faults by share, the order of results"),
+    ("--state", Path, None, "file in which meter, cache, calls and batches survive a kill; made if absent"),
+    ("--batch-delay-seconds", _seconds, 60.0, "from the creation of a batch until its items start"),
+    ("--batch-wave", _at_least_one, None, "items of a batch that start together (default: all of them)"),
+    ("--batch-wave-seconds", _seconds, 10.0, "from one wave of a batch to the next"),
+    ("--batch-miss-share", _share, 0.0, "share of batch items that miss the cache for no reason"),
+    ("--batch-queue", _at_least_one, 200_000, "batch requests that may wait at once, in every tier"),
+    ("--report-delay-seconds", _seconds, 300.0, "how late the usage and cost reports are"),
+)

@@ -1,52 +1,77 @@
 """Everything the emulator remembers, in one place, so that it can be forgotten at once."""
 
+import asyncio
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from random import Random
 
-from emulator.caching import CachePlan, PromptCache
-from emulator.calls import Arrival, CallRing
-from emulator.catalog import load_catalog
+from emulator.books.batches import BatchBook
+from emulator.books.caching import CachePlan, Lane, PromptCache
+from emulator.books.calls import Arrival, CallRing
+from emulator.books.limits import RateLimits
+from emulator.books.meter import Meter
+from emulator.books.prices import load_prices
+from emulator.books.store import MICROSECOND, Store
+from emulator.books.usage import Usage
 from emulator.clock import Clock
 from emulator.faults import FaultBook
-from emulator.limits import RateLimits
-from emulator.meter import Meter
-from emulator.prices import load_prices
+from emulator.request.catalog import load_catalog
 from emulator.settings import Settings
-from emulator.usage import Usage
 
 
 class Emulator:
-    """Settings, models and prices stay; clock, cache, books, limits and faults can be reset."""
+    """Settings, models and prices stay; clock, cache, books, limits and faults can be reset.
+
+    Cache, meter, calls and batches are in the store, and so is how far the clock is ahead of the system's:
+    with `--state` they are found again.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.catalog = load_catalog()
         self.prices = load_prices()
-        self.clock = Clock(datetime.now(UTC), settings.speed, time.monotonic)
-        self.reset()
+        self.store = Store(settings.state)
+        ahead = timedelta(microseconds=self.store.fact("clock_ahead"))
+        self.clock = Clock(datetime.now(UTC) + ahead, settings.speed, time.monotonic)
+        self._open_books()
 
     def reset(self) -> None:
         """Forget everything but the command line's settings."""
+        self.store.forget()
         self.clock.restart(datetime.now(UTC))
-        self.cache = PromptCache()
-        self.meter = Meter()
-        self.calls = CallRing()
+        self._open_books()
+
+    def _open_books(self) -> None:
+        self.caches: dict[Lane, PromptCache] = {
+            "live": PromptCache(self.store, "live"),
+            "batch": PromptCache(self.store, "batch"),
+        }
+        self.meter = Meter(self.store, self.prices)
+        self.calls = CallRing(self.store)
+        self.batches = BatchBook(self.store, self.settings)
+        self.settling = asyncio.Lock()
         self.limits = RateLimits(self.settings.tier, self.settings.burst_seconds)
         self.faults = FaultBook(self.settings.seed)
-        self._chance = Random(self.settings.seed)
+        self._chance: dict[Lane, Random] = {
+            "live": Random(self.settings.seed),
+            "batch": Random(self.settings.seed),
+        }
 
-    def misses_by_chance(self) -> bool:
+    def misses_by_chance(self, lane: Lane) -> bool:
         """Whether this request is one of the isolated misses that happen (`--miss-share`)."""
-        return self.settings.miss_share > 0 and self._chance.random() < self.settings.miss_share
+        share = self.settings.miss_share if lane == "live" else self.settings.batch_miss_share
+        return share > 0 and self._chance[lane].random() < share
 
     def bill(
         self, arrival: Arrival, plan: CachePlan, model: str, usage: Usage, *, free: bool, status: int
     ) -> None:
         """Enter a request into the books; the answer goes out only after this."""
-        cost = self.prices.cost_usd(model, usage, arrival.at)
-        cost = cost * 0 if free else cost
-        self.meter.add(model, usage, cost)
+        cost = self.meter.add(arrival.at, arrival.workspace, model, usage, free=free)
         self.calls.add(
             arrival, model=model, status=status, prefixes=plan.prefixes, usage=usage, cost_usd=cost
         )
+        self.remember_clock()
+
+    def remember_clock(self) -> None:
+        """Keep how far the clock is ahead of the system's."""
+        self.store.set_fact("clock_ahead", (self.clock.now() - datetime.now(UTC)) // MICROSECOND)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from emulator import wire
+from emulator.request import shapes
 
 Tone = Literal["warm", "professional", "brief"]
 
@@ -48,7 +48,7 @@ class Brief:
     notes: tuple[Note, ...]
 
 
-def read_brief(request: wire.PromptRequest) -> Brief:
+def read_brief(request: shapes.PromptRequest) -> Brief:
     """Find the notes, the child's first name and the tone in a request."""
     texts = [block.text for message in request.messages for block in _texts(message)]
     joined = "\n".join(texts)
@@ -56,9 +56,9 @@ def read_brief(request: wire.PromptRequest) -> Brief:
     return Brief(_first_name(joined), _tone(request), notes)
 
 
-def _texts(message: wire.Message) -> Iterator[wire.TextBlock]:
+def _texts(message: shapes.Message) -> Iterator[shapes.TextBlock]:
     return (
-        block for block in message.content if message.role == "user" and isinstance(block, wire.TextBlock)
+        block for block in message.content if message.role == "user" and isinstance(block, shapes.TextBlock)
     )
 
 
@@ -77,7 +77,7 @@ def _first_name(text: str) -> str:
     return name if plausible else UNNAMED
 
 
-def _tone(request: wire.PromptRequest) -> Tone:
+def _tone(request: shapes.PromptRequest) -> Tone:
     """The last system block is where a tone is asked for; earlier ones may talk about tones in general."""
     text = request.system[-1].text if request.system else ""
     if ONE_SENTENCE.search(text):

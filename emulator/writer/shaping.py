@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from emulator.schemas import resolve
+from emulator.request.schemas import resolve
 from emulator.writer.notes import Brief
 from emulator.writer.prose import Judgement, judge
 

@@ -16,6 +16,7 @@ from anthropic import Anthropic, AsyncAnthropic
 ROOT = Path(__file__).parents[2]
 STOP_SECONDS = 10
 KEY = "test-key"
+VERSION = {"anthropic-version": "2026-10-21"}
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ def running_emulator(*options: str) -> Iterator[RunningEmulator]:
             raise RuntimeError(
                 f"the emulator ended with status {process.wait(STOP_SECONDS)} before it was ready"
             )
-        with httpx2.Client(base_url=base_url) as http:
+        with httpx2.Client(base_url=base_url, headers=VERSION) as http:
             yield RunningEmulator(base_url, process, http)
     finally:
         stop(process)

@@ -6,7 +6,6 @@ from decimal import Decimal
 from typing import Any, Literal
 
 import anthropic
-import httpx2
 import pytest
 from pydantic import BaseModel
 
@@ -75,7 +74,7 @@ def test_another_key_is_another_workspace_with_a_cache_of_its_own(emulator: Runn
         {"thinking": {"type": "adaptive"}, "max_tokens": 2_000},
         {"output_config": {"effort": "low"}},
         {"output_config": {"format": {"type": "json_schema", "schema": {"type": "string"}}}},
-        {"model": "claude-sonnet-5-5"},
+        {"model": "claude-sonnet-5"},
         {"tools": [{"name": "look", "input_schema": {"type": "object"}}]},
     ],
     ids=["thinking", "effort", "format", "model", "tools"],
@@ -157,7 +156,7 @@ def test_a_streamed_message_is_the_plain_one(emulator: RunningEmulator) -> None:
 
 def test_the_raw_stream_has_a_ping_and_names_every_event(emulator: RunningEmulator) -> None:
     body = json.dumps({**asked(), "stream": True})
-    answer = httpx2.post(f"{emulator.base_url}/v1/messages", content=body, headers={"x-api-key": KEY})
+    answer = emulator.http.post("/v1/messages", content=body, headers={"x-api-key": KEY})
     assert answer.headers["content-type"].startswith("text/event-stream")
     names = [line[7:] for line in answer.text.splitlines() if line.startswith("event: ")]
     datas = [json.loads(line[6:]) for line in answer.text.splitlines() if line.startswith("data: ")]

@@ -33,9 +33,7 @@ def test_sigterm_ends_it_with_answers_still_waiting() -> None:
     with running_emulator("--speed", "0.0001") as emulator:
         body = {"model": "claude-haiku-5-5", "max_tokens": 9, "messages": [{"role": "user", "content": "x"}]}
         with pytest.raises(httpx2.ReadTimeout):
-            httpx2.post(
-                f"{emulator.base_url}/v1/messages", json=body, headers={"x-api-key": "k"}, timeout=0.3
-            )
+            emulator.http.post("/v1/messages", json=body, headers={"x-api-key": "k"}, timeout=0.3)
         assert emulator.meter()["requests"] == 1
         assert stop(emulator.process) == 0
 
@@ -49,7 +47,7 @@ def test_two_emulators_do_not_know_of_each_other() -> None:
 
 @pytest.mark.parametrize(
     "options",
-    [("--tier", "gold"), ("--speed", "0"), ("--miss-share", "2"), ("--port", "-1"), ("--state", "file")],
+    [("--tier", "gold"), ("--speed", "0"), ("--miss-share", "2"), ("--port", "-1"), ("--stat", "f")],
     ids=" ".join,
 )
 def test_an_option_it_does_not_know_is_an_error_and_nothing_starts(options: tuple[str, ...]) -> None:

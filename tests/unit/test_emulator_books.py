@@ -7,17 +7,19 @@ from typing import Any
 
 import pytest
 
-from emulator.calls import Arrival, CallRing
+from emulator.books.calls import Arrival, CallRing
+from emulator.books.meter import Meter, picodollars
+from emulator.books.prices import load_prices
+from emulator.books.store import Store
+from emulator.books.usage import Usage
 from emulator.errors import ApiError
 from emulator.faults import FaultBook, FaultRequest
-from emulator.meter import Meter
-from emulator.usage import Usage
 
 ARRIVAL = Arrival(at=datetime(2026, 11, 1, tzinfo=UTC), path="/v1/messages", workspace="w", attempt=0)
 
 
 def ring_of(calls: int, size: int) -> CallRing:
-    ring = CallRing(size)
+    ring = CallRing(Store(), size)
     for _ in range(calls):
         ring.add(ARRIVAL, model="m", status=200)
     return ring
@@ -47,14 +49,22 @@ def test_the_ring_forgets_the_oldest_calls_and_keeps_their_numbers() -> None:
 
 
 def test_the_meter_adds_up_by_model_and_tier_and_over_all() -> None:
-    meter = Meter()
-    meter.add("a", Usage(input_tokens=1, cache_read_tokens=2, output_tokens=3), Decimal("0.0000001"))
-    meter.add("a", Usage(cache_write_5m_tokens=4, cache_write_1h_tokens=5), Decimal("0.2"))
-    meter.add("b", Usage(input_tokens=9), Decimal("0.3"))
+    meter = Meter(Store(), load_prices())
+    haiku, sonnet = "claude-haiku-5-5", "claude-sonnet-5-5"
+    meter.add(ARRIVAL.at, "w", haiku, Usage(input_tokens=1, cache_read_tokens=2, output_tokens=3))
+    meter.add(ARRIVAL.at, "v", haiku, Usage(cache_write_5m_tokens=4, cache_write_1h_tokens=5))
+    meter.add(ARRIVAL.at, "w", haiku, Usage(input_tokens=1, service_tier="batch"))
+    meter.add(ARRIVAL.at, "w", sonnet, Usage(input_tokens=9))
     total = meter.as_json()
-    assert (total["requests"], total["cost_usd"]) == (3, "0.5000001")
-    assert total["rows"][0] == {
-        "model": "a",
+    # 0.1 + 0.02 + 1.5, 0.5 + 1.0, half of 0.1, and 18 millionths of a dollar.
+    assert (total["requests"], total["cost_usd"]) == (4, "0.00002117")
+    assert [(row["model"], row["service_tier"]) for row in total["rows"]] == [
+        (haiku, "batch"),
+        (haiku, "standard"),
+        (sonnet, "standard"),
+    ]
+    assert total["rows"][1] == {
+        "model": haiku,
         "service_tier": "standard",
         "requests": 2,
         "input_tokens": 1,
@@ -62,15 +72,28 @@ def test_the_meter_adds_up_by_model_and_tier_and_over_all() -> None:
         "cache_write_1h_tokens": 5,
         "cache_read_tokens": 2,
         "output_tokens": 3,
-        "cost_usd": "0.2000001",
+        "cost_usd": "0.00000312",
     }
+
+
+def test_what_is_free_has_tokens_and_no_cost() -> None:
+    meter = Meter(Store(), load_prices())
+    meter.add(ARRIVAL.at, "w", "claude-haiku-5-5", Usage(input_tokens=1_000), free=True)
+    assert meter.as_json()["cost_usd"] == "0"
+    assert meter.as_json()["rows"][0]["input_tokens"] == 1_000
+
+
+def test_a_cost_too_fine_to_be_kept_is_an_error_and_never_rounded() -> None:
+    assert picodollars(Decimal("0.000000000001")) == 1
+    with pytest.raises(ValueError, match="1e-12"):
+        picodollars(Decimal("0.0000000000001"))
 
 
 def kinds_drawn(requests: list[bytes], *asked: dict[str, Any]) -> list[str | None]:
     book = FaultBook(seed=0)
     for one in asked:
         book.add(FaultRequest.model_validate(one))
-    return [fault.kind if (fault := book.draw(body)) else None for body in requests]
+    return [fault.kind if (fault := book.draw("messages", body)) else None for body in requests]
 
 
 def test_a_fault_without_count_or_share_happens_once() -> None:

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emulator.caching import CachePlan, PromptCache
-from emulator.prompt import Prompt, PromptBlock
-from emulator.wire import Ttl
+from emulator.books.caching import CachePlan, PromptCache
+from emulator.books.store import Store
+from emulator.request.prompt import Prompt, PromptBlock
+from emulator.request.shapes import Ttl
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 MINIMUM = 512
@@ -48,18 +49,18 @@ STABLE, NOTE = block("stable", 1_000, "5m"), block("note", 40)
 
 
 def test_the_first_request_writes_up_to_its_breakpoint_and_pays_the_rest_as_input() -> None:
-    assert classes(plan(PromptCache(), prompt(STABLE, NOTE))) == (40, 1_000, 0, 0)
+    assert classes(plan(PromptCache(Store()), prompt(STABLE, NOTE))) == (40, 1_000, 0, 0)
 
 
 def test_a_plan_changes_nothing_until_it_is_committed() -> None:
-    cache = PromptCache()
+    cache = PromptCache(Store())
     plan(cache, prompt(STABLE))
     assert len(cache) == 0
     assert classes(plan(cache, prompt(STABLE))) == (0, 1_000, 0, 0)
 
 
 def test_the_same_prefix_with_another_suffix_is_read() -> None:
-    cache = PromptCache()
+    cache = PromptCache(Store())
     send(cache, prompt(STABLE, NOTE))
     assert classes(plan(cache, prompt(STABLE, block("other note", 50)), at=1)) == (50, 0, 0, 1_000)
 
@@ -74,20 +75,20 @@ def test_the_same_prefix_with_another_suffix_is_read() -> None:
     ids=["one character", "effort, thinking, format", "a block before it"],
 )
 def test_a_prefix_that_differs_anywhere_is_not_read(changed: Prompt) -> None:
-    cache = PromptCache()
+    cache = PromptCache(Store())
     send(cache, prompt(STABLE, NOTE))
     assert plan(cache, changed, at=1).read_tokens == 0
 
 
 @pytest.mark.parametrize("change", [{"model": "claude-sonnet-5-5"}, {"workspace": "wrkspc_b"}], ids=str)
 def test_a_cache_belongs_to_one_model_and_one_workspace(change: dict[str, str]) -> None:
-    cache = PromptCache()
+    cache = PromptCache(Store())
     send(cache, prompt(STABLE))
     assert plan(cache, prompt(STABLE), at=1, **change).read_tokens == 0
 
 
 def test_nothing_is_written_where_there_is_no_breakpoint() -> None:
-    cache = PromptCache()
+    cache = PromptCache(Store())
     send(cache, prompt(block("a", 1_000), block("b", 1_000, "5m")))
     assert len(cache) == 1
     assert plan(cache, prompt(block("a", 1_000, "5m")), at=1).read_tokens == 0
@@ -95,13 +96,13 @@ def test_nothing_is_written_where_there_is_no_breakpoint() -> None:
 
 @pytest.mark.parametrize(("tokens", "written"), [(MINIMUM - 1, 0), (MINIMUM, MINIMUM)])
 def test_a_prefix_below_the_minimum_is_silently_not_cached(tokens: int, written: int) -> None:
-    planned = plan(PromptCache(), prompt(block("short", tokens, "5m"), NOTE))
+    planned = plan(PromptCache(Store()), prompt(block("short", tokens, "5m"), NOTE))
     assert classes(planned) == (tokens + 40 - written, written, 0, 0)
     assert [use.action for use in planned.prefixes] == ["write" if written else "none"]
 
 
 def test_the_minimum_counts_the_whole_prefix_with_its_preamble() -> None:
-    planned = plan(PromptCache(), prompt(block("short", 400, "5m"), preamble_tokens=112))
+    planned = plan(PromptCache(Store()), prompt(block("short", 400, "5m"), preamble_tokens=112))
     assert classes(planned) == (0, 512, 0, 0)
 
 
@@ -109,7 +110,7 @@ def test_the_minimum_counts_the_whole_prefix_with_its_preamble() -> None:
     ("blocks_after", "read"), [(19, 1_000), (20, 0)], ids=["20 positions back", "21 positions back"]
 )
 def test_a_breakpoint_looks_back_over_20_positions_itself_included(blocks_after: int, read: int) -> None:
-    cache = PromptCache()
+    cache = PromptCache(Store())
     send(cache, prompt(STABLE))
     later = [block(f"turn {i}", 10) for i in range(blocks_after - 1)]
     asked = prompt(replace(STABLE, ttl=None), *later, block("last", 10, "5m"))
@@ -118,7 +119,7 @@ def test_a_breakpoint_looks_back_over_20_positions_itself_included(blocks_after:
 
 @pytest.mark.parametrize(("ttl", "seconds"), [("5m", 300), ("1h", 3_600)])
 def test_a_lifetime_runs_from_the_start_of_the_request(ttl: Ttl, seconds: int) -> None:
-    cache = PromptCache()
+    cache = PromptCache(Store())
     asked = prompt(block("stable", 1_000, ttl))
     send(cache, asked, first_byte_seconds=60)
     assert plan(cache, asked, at=seconds - 0.001).read_tokens == 1_000
@@ -126,7 +127,7 @@ def test_a_lifetime_runs_from_the_start_of_the_request(ttl: Ttl, seconds: int) -
 
 
 def test_every_use_refreshes_the_lifetime_for_free() -> None:
-    cache = PromptCache()
+    cache = PromptCache(Store())
     send(cache, prompt(STABLE))
     for minute in range(4, 40, 4):
         assert classes(send(cache, prompt(STABLE), at=60 * minute)) == (0, 0, 0, 1_000)
@@ -134,7 +135,7 @@ def test_every_use_refreshes_the_lifetime_for_free() -> None:
 
 
 def test_a_use_refreshes_only_the_prefix_that_was_read() -> None:
-    cache = PromptCache()
+    cache = PromptCache(Store())
     long = prompt(STABLE, block("player", 100, "5m"))
     send(cache, long)
     send(cache, long, at=200)
@@ -143,7 +144,7 @@ def test_a_use_refreshes_only_the_prefix_that_was_read() -> None:
 
 
 def test_an_entry_is_readable_only_once_its_writers_answer_begins() -> None:
-    cache = PromptCache()
+    cache = PromptCache(Store())
     first = send(cache, prompt(STABLE), first_byte_seconds=1.177)
     second = send(cache, prompt(STABLE), at=1.176, first_byte_seconds=1.177)
     third = send(cache, prompt(STABLE), at=1.177)
@@ -171,14 +172,14 @@ def test_mixed_lifetimes_are_billed_by_a_b_and_c(
         block("player", 100, "5m"),
         block("history", 30, "5m"),
     ]
-    cache = PromptCache()
+    cache = PromptCache(Store())
     if warm:
         send(cache, prompt(*[part for part in parts if part.path in warm]))
     assert classes(plan(cache, prompt(*parts, block("note", 7)), at=1)) == expected
 
 
 def test_each_marked_prefix_is_reported_with_what_happened_to_it() -> None:
-    cache = PromptCache()
+    cache = PromptCache(Store())
     send(cache, prompt(STABLE))
     planned = plan(cache, prompt(STABLE, block("player", 100, "5m"), NOTE), at=1)
     assert [(use.tokens, use.action, use.ttl) for use in planned.prefixes] == [
@@ -188,14 +189,14 @@ def test_each_marked_prefix_is_reported_with_what_happened_to_it() -> None:
 
 
 def test_a_forced_miss_reads_nothing_and_writes_again() -> None:
-    cache = PromptCache()
+    cache = PromptCache(Store())
     send(cache, prompt(STABLE))
     planned = cache.plan(MODEL, WORKSPACE, prompt(STABLE), minimum_tokens=MINIMUM, now=START, miss=True)
     assert classes(planned) == (0, 1_000, 0, 0)
 
 
 def test_ended_entries_leave_the_memory() -> None:
-    cache = PromptCache()
+    cache = PromptCache(Store())
     for i in range(5_000):
         send(cache, prompt(block(f"prefix {i}", 1_000, "5m")), at=i)
     assert len(cache) <= 300 + 1_000
@@ -212,7 +213,7 @@ TREE = st.lists(
 def test_classes_add_up_and_a_read_is_always_covered_by_an_earlier_write(
     requests: list[tuple[list[tuple[str, int, Ttl | None]], int]],
 ) -> None:
-    cache, at, written = PromptCache(), 0.0, set[bytes]()
+    cache, at, written = PromptCache(Store()), 0.0, set[bytes]()
     for tree, pause in requests:
         at += pause
         asked = prompt(*[block(f"{name}{tokens}", tokens, ttl) for name, tokens, ttl in tree])

@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from emulator.books.limits import RateLimits
 from emulator.errors import ApiError
-from emulator.limits import RateLimits
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 

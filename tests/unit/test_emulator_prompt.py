@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from emulator.catalog import load_catalog
-from emulator.prompt import PREAMBLE_FRAME_TOKENS, Prompt, chain, render
-from emulator.wire import PromptRequest
+from emulator.request.catalog import load_catalog
+from emulator.request.prompt import PREAMBLE_FRAME_TOKENS, Prompt, chain, render
+from emulator.request.shapes import PromptRequest
 
 CATALOG = load_catalog()
 HAIKU = CATALOG["claude-haiku-5-5"]

@@ -6,12 +6,12 @@ from typing import Any
 import jsonschema
 import pytest
 
-from emulator.catalog import load_catalog
 from emulator.faults import Fault
-from emulator.reply import Reply, write_reply
-from emulator.wire import MessageRequest
+from emulator.request.catalog import load_catalog
+from emulator.request.shapes import MessageRequest
 from emulator.writer.notes import Brief, Note, Tone, read_brief
 from emulator.writer.prose import Judgement, judge
+from emulator.writer.reply import Reply, write_reply
 from emulator.writer.shaping import shape_answer
 
 CATEGORIES = ["safeguarding", "injury", "wellbeing", "behavior", "private", "normal"]
@@ -70,7 +70,7 @@ def request(**changes: Any) -> MessageRequest:
 def reply(
     fault: str | None = None, answer: str | None = None, tokens: int | None = None, **changes: Any
 ) -> Reply:
-    scripted = Fault(fault, 1, None, None, None, answer) if fault else None
+    scripted = Fault(fault, count=1, answer=answer) if fault else None
     return write_reply(request(**changes), HAIKU, scripted, tokens)
 
 

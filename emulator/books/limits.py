@@ -3,7 +3,8 @@
 Source: the rate-limits page. Buckets refill continuously; each family of models (haiku, sonnet, opus) has
 its own; cache reads do not count as input; output counts as it is produced. A request larger than a bucket
 passes when the bucket is full and leaves it in debt. The bucket's size is not documented ("short bursts"):
-`--burst-seconds` of its rate.
+`--burst-seconds` of its rate. Batches, token counts, models and reports have a bucket of requests each; their
+sizes are ours: the same as for messages.
 """
 
 import math
@@ -18,6 +19,7 @@ TIER_PER_MINUTE = {
     "build": {"requests": 5_000, "input-tokens": 5_000_000, "output-tokens": 1_000_000},
     "scale": {"requests": 10_000, "input-tokens": 10_000_000, "output-tokens": 2_000_000},
 }
+FAMILIES = ("haiku", "sonnet", "opus")
 WORDS = {"requests": "requests", "input-tokens": "input tokens", "output-tokens": "output tokens"}
 
 
@@ -75,25 +77,37 @@ class RateLimits:
         for kind, amount in amounts.items() if self._per_minute else ():
             self._bucket(family, kind, now).level -= amount
 
-    def headers(self, family: str, now: datetime) -> dict[str, str]:
+    def admit_request(self, group: str, now: datetime) -> None:
+        """Take a request of a group that has no tokens to limit, or refuse it with 429 and `retry-after`."""
+        if not self._per_minute:
+            return
+        bucket = self._bucket(group, "requests", now)
+        wait = bucket.wait_seconds(1)
+        if wait > 0:
+            raise _refusal("requests", bucket, wait)
+        bucket.level -= 1
+
+    def headers(self, group: str, now: datetime) -> dict[str, str]:
         """`anthropic-ratelimit-*`: limit per minute, what is left right now, when it is full again."""
         if not self._per_minute:
             return {}
-        buckets = {kind: self._bucket(family, kind, now) for kind in self._per_minute}
-        # `tokens` repeats whichever token limit is the tightest.
-        tightest = min(
-            (buckets["input-tokens"], buckets["output-tokens"]), key=lambda b: b.level / b.capacity
-        )
+        if group in FAMILIES:
+            buckets = {kind: self._bucket(group, kind, now) for kind in self._per_minute}
+            # `tokens` repeats whichever token limit is the tightest.
+            both = (buckets["input-tokens"], buckets["output-tokens"])
+            buckets["tokens"] = min(both, key=lambda b: b.level / b.capacity)
+        else:
+            buckets = {"requests": self._bucket(group, "requests", now)}
         headers: dict[str, str] = {}
-        for kind, bucket in {**buckets, "tokens": tightest}.items():
+        for kind, bucket in buckets.items():
             headers[f"anthropic-ratelimit-{kind}-limit"] = str(bucket.per_minute)
             headers[f"anthropic-ratelimit-{kind}-remaining"] = str(max(0, math.floor(bucket.level)))
             full_in = timedelta(seconds=(bucket.capacity - bucket.level) / bucket.per_second)
             headers[f"anthropic-ratelimit-{kind}-reset"] = rfc3339((now + full_in).replace(microsecond=0))
         return headers
 
-    def _bucket(self, family: str, kind: str, now: datetime) -> Bucket:
-        key = (family, kind)
+    def _bucket(self, group: str, kind: str, now: datetime) -> Bucket:
+        key = (group, kind)
         if key not in self._buckets:
             per_minute = self._per_minute[kind]
             self._buckets[key] = Bucket(per_minute, per_minute / 60 * self._burst_seconds)

@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from emulator.usage import Usage
+from emulator.books.usage import Usage
 
 MILLION = Decimal(1_000_000)
 
@@ -47,20 +47,23 @@ class PriceBook:
     def cost_usd(self, model: str, usage: Usage, at: datetime) -> Decimal:
         """The exact bill of one request: every class at its own price, the size tier on the whole request."""
         price = self.price(model, at, usage.total_input_tokens)
-        millionths = (
-            usage.input_tokens * price.input
-            + usage.cache_write_5m_tokens * price.write_5m
-            + usage.cache_write_1h_tokens * price.write_1h
-            + usage.cache_read_tokens * price.read
-            + usage.output_tokens * price.output
-        )
-        factor = self.service_tiers[usage.service_tier] * self.geographies[usage.inference_geo]
-        return millionths * factor / MILLION
+        return sum(self.costs_usd(price, usage).values(), Decimal(0))
+
+    def costs_usd(self, price: Price, usage: Usage) -> dict[str, Decimal]:
+        """The same, class by class, under the names of `Usage`'s fields."""
+        factor = self.service_tiers[usage.service_tier] * self.geographies[usage.inference_geo] / MILLION
+        return {
+            "input_tokens": usage.input_tokens * price.input * factor,
+            "cache_write_5m_tokens": usage.cache_write_5m_tokens * price.write_5m * factor,
+            "cache_write_1h_tokens": usage.cache_write_1h_tokens * price.write_1h * factor,
+            "cache_read_tokens": usage.cache_read_tokens * price.read * factor,
+            "output_tokens": usage.output_tokens * price.output * factor,
+        }
 
 
 def load_prices() -> PriceBook:
     """Read `prices.yaml`."""
-    text = resources.files("emulator").joinpath("prices.yaml").read_text(encoding="utf-8")
+    text = resources.files("emulator.books").joinpath("prices.yaml").read_text(encoding="utf-8")
     content = yaml.safe_load(text)
     return PriceBook(
         rows={model: tuple(_price(row) for row in rows) for model, rows in content["models"].items()},

@@ -4,7 +4,7 @@ Source: the API reference of `usage`: the total input is `input_tokens` (uncache
 `cache_creation` splits the writes by lifetime.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 
@@ -31,10 +31,16 @@ class Usage:
         """The whole prompt: the size that price tiers look at."""
         return self.input_tokens + self.cache_write_tokens + self.cache_read_tokens
 
-    @property
-    def limited_input_tokens(self) -> int:
-        """What counts towards input tokens per minute: all but cache reads."""
-        return self.input_tokens + self.cache_write_tokens
+    def plus(self, other: "Usage") -> "Usage":
+        """The sum of the billed classes of both."""
+        names = (
+            "input_tokens",
+            "cache_write_5m_tokens",
+            "cache_write_1h_tokens",
+            "cache_read_tokens",
+            "output_tokens",
+        )
+        return replace(self, **{name: getattr(self, name) + getattr(other, name) for name in names})
 
     def as_message_usage(self) -> dict[str, Any]:
         """The `usage` object of a message."""

@@ -1,17 +1,16 @@
 """The last requests, one by one: a bounded ring for whoever compares them with a ledger."""
 
 import json
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from itertools import islice
 
-from emulator.caching import PrefixUse
+from emulator.books.caching import PrefixUse
+from emulator.books.prices import decimal_text
+from emulator.books.store import Store
+from emulator.books.usage import Usage
 from emulator.clock import rfc3339
-from emulator.prices import decimal_text
-from emulator.usage import Usage
 
 RING_SIZE = 100_000
 
@@ -32,9 +31,11 @@ class Arrival:
 class CallRing:
     """Calls are numbered from 1; only the last 100,000 are kept, each as the JSON it will be asked for."""
 
-    def __init__(self, size: int = RING_SIZE) -> None:
-        self._ring: deque[str] = deque(maxlen=size)
-        self._added = 0
+    def __init__(self, store: Store, size: int = RING_SIZE) -> None:
+        self._store = store
+        self._size = size
+        (last,) = store.one("SELECT coalesce(max(n), 0) FROM call")
+        self._added: int = last
 
     def add(
         self,
@@ -63,12 +64,14 @@ class CallRing:
             "cost_usd": decimal_text(cost_usd),
             "status": status,
         }
-        self._ring.append(json.dumps(call, separators=(",", ":")))
+        self._store.run(
+            "INSERT INTO call VALUES (?, ?)", self._added, json.dumps(call, separators=(",", ":"))
+        )
+        self._store.run("DELETE FROM call WHERE n <= ?", self._added - self._size)
 
     def page(self, after: int, limit: int) -> str:
         """`{"calls", "next"}` as JSON: the kept calls above `after`; `next` is the next page's `after`."""
-        first_kept = self._added - len(self._ring) + 1
-        start = max(after + 1, first_kept)
-        page = list(islice(self._ring, start - first_kept, start - first_kept + limit))
-        following = start + len(page) - 1 if page else after
-        return f'{{"calls":[{",".join(page)}],"next":{following}}}'
+        query = "SELECT n, body FROM call WHERE n > ? ORDER BY n LIMIT ?"
+        page = self._store.run(query, after, min(limit, self._size)).fetchall()
+        following = page[-1][0] if page else after
+        return f'{{"calls":[{",".join(body for _, body in page)}],"next":{following}}}'

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
 
-from emulator import wire
-from emulator.catalog import ModelTraits
+from emulator.request import shapes
+from emulator.request.catalog import ModelTraits
 
 DIGEST_BYTES = 16
 
@@ -27,7 +27,7 @@ class PromptBlock:
     path: str
     digest: bytes
     tokens: int
-    ttl: wire.Ttl | None
+    ttl: shapes.Ttl | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Prompt:
         return self.preamble_tokens + sum(block.tokens for block in self.blocks)
 
 
-def render(request: wire.PromptRequest, traits: ModelTraits, preamble_tokens: int | None) -> Prompt:
+def render(request: shapes.PromptRequest, traits: ModelTraits, preamble_tokens: int | None) -> Prompt:
     """Lay a request out in the order the cache sees it."""
     output_format = request.output_config.format
     schema_text = _canonical(output_format.json_schema) if output_format else ""
@@ -71,22 +71,22 @@ def _preamble(schema_text: str, traits: ModelTraits, fixed_tokens: int | None) -
     return traits.tokens(len(schema_text)) + PREAMBLE_FRAME_TOKENS if fixed_tokens is None else fixed_tokens
 
 
-def _tools(request: wire.PromptRequest, traits: ModelTraits) -> Iterator[PromptBlock]:
+def _tools(request: shapes.PromptRequest, traits: ModelTraits) -> Iterator[PromptBlock]:
     for i, tool in enumerate(request.tools):
         text = _canonical(tool.model_dump(exclude={"cache_control"}))
         yield _block(f"tools.{i}", "tool", text, tool.cache_control, traits)
 
 
-def _system(request: wire.PromptRequest, traits: ModelTraits) -> Iterator[PromptBlock]:
+def _system(request: shapes.PromptRequest, traits: ModelTraits) -> Iterator[PromptBlock]:
     for i, block in enumerate(request.system):
         yield _block(f"system.{i}", "system", block.text, block.cache_control, traits)
 
 
-def _messages(request: wire.PromptRequest, traits: ModelTraits) -> Iterator[PromptBlock]:
+def _messages(request: shapes.PromptRequest, traits: ModelTraits) -> Iterator[PromptBlock]:
     for i, message in enumerate(request.messages):
         for j, block in enumerate(message.content):
             path = f"messages.{i}.content.{j}"
-            if isinstance(block, wire.TextBlock):
+            if isinstance(block, shapes.TextBlock):
                 yield _block(path, message.role, block.text, block.cache_control, traits)
             else:
                 text = _canonical(block.model_dump(exclude={"cache_control"}))
@@ -95,13 +95,13 @@ def _messages(request: wire.PromptRequest, traits: ModelTraits) -> Iterator[Prom
 
 
 def _block(
-    path: str, part: str, text: str, marker: wire.CacheControl | None, traits: ModelTraits
+    path: str, part: str, text: str, marker: shapes.CacheControl | None, traits: ModelTraits
 ) -> PromptBlock:
     digest = _digest(b"", part, text)
     return PromptBlock(path, digest, traits.tokens(len(text)), marker.ttl if marker else None)
 
 
-def _marked(block: PromptBlock, ttl: wire.Ttl) -> PromptBlock:
+def _marked(block: PromptBlock, ttl: shapes.Ttl) -> PromptBlock:
     return PromptBlock(block.path, block.digest, block.tokens, ttl)
 
 

@@ -5,68 +5,62 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from emulator import wire
+from emulator.api.guard import emulator_of
+from emulator.api.paging import number
 from emulator.clock import rfc3339
-from emulator.errors import invalid
 from emulator.faults import FaultRequest
-from emulator.state import Emulator
+from emulator.request import shapes
+from emulator.work import settle
 
 CALLS_DEFAULT = 1_000
 
 
-class Advance(wire.Strict):
+class Advance(shapes.Strict):
     """`POST /_emulator/clock`; time never runs backwards."""
 
     advance_seconds: float = Field(ge=0, lt=1e9)
 
 
 async def show_meter(http: Request) -> Response:
-    return JSONResponse(_emulator(http).meter.as_json())
+    await settle(emulator_of(http))
+    return JSONResponse(emulator_of(http).meter.as_json())
 
 
 async def show_calls(http: Request) -> Response:
-    after, limit = _number(http, "after", 0), _number(http, "limit", CALLS_DEFAULT)
-    return Response(_emulator(http).calls.page(after, limit), media_type="application/json")
+    await settle(emulator_of(http))
+    after, limit = number(http, "after", 0), number(http, "limit", CALLS_DEFAULT)
+    return Response(emulator_of(http).calls.page(after, limit), media_type="application/json")
 
 
 async def show_clock(http: Request) -> Response:
-    return JSONResponse({"now": rfc3339(_emulator(http).clock.now())})
+    return JSONResponse({"now": rfc3339(emulator_of(http).clock.now())})
 
 
 async def move_clock(http: Request) -> Response:
-    asked = wire.parse(Advance, await http.body())
-    return JSONResponse({"now": rfc3339(_emulator(http).clock.advance(asked.advance_seconds))})
+    asked = shapes.parse(Advance, await http.body())
+    emulator = emulator_of(http)
+    now = emulator.clock.advance(asked.advance_seconds)
+    emulator.remember_clock()
+    return JSONResponse({"now": rfc3339(now)})
 
 
 async def list_faults(http: Request) -> Response:
-    return JSONResponse({"faults": _emulator(http).faults.list()})
+    return JSONResponse({"faults": emulator_of(http).faults.list()})
 
 
 async def add_fault(http: Request) -> Response:
-    asked = wire.parse(FaultRequest, await http.body())
-    return JSONResponse(_emulator(http).faults.add(asked).as_json())
+    asked = shapes.parse(FaultRequest, await http.body())
+    return JSONResponse(emulator_of(http).faults.add(asked).as_json())
 
 
 async def clear_faults(http: Request) -> Response:
-    _emulator(http).faults.clear()
+    emulator_of(http).faults.clear()
     return await list_faults(http)
 
 
 async def reset(http: Request) -> Response:
-    _emulator(http).reset()
+    emulator_of(http).reset()
     return await show_clock(http)
-
-
-def _emulator(http: Request) -> Emulator:
-    emulator: Emulator = http.app.state.emulator
-    return emulator
-
-
-def _number(http: Request, name: str, default: int) -> int:
-    text = http.query_params.get(name, str(default))
-    if not text.isdecimal():
-        raise invalid(f"{name}: Input should be a whole number of 0 or more")
-    return int(text)
 
 
 ROUTES = [

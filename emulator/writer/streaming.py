@@ -9,8 +9,8 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from emulator.reply import Reply
-from emulator.usage import Usage
+from emulator.books.usage import Usage
+from emulator.writer.reply import Reply
 
 DELTA_CHARACTERS = 40
 
@@ -25,7 +25,8 @@ def events(message: dict[str, Any], reply: Reply, usage: Usage) -> Iterator[dict
         "stop_sequence": None,
         "usage": start_usage,
     }
-    yield {"type": "message_start", "message": {**message, **unfinished}}
+    opening = {name: value for name, value in message.items() if name != "stop_details"}
+    yield {"type": "message_start", "message": {**opening, **unfinished}}
     for index, block in enumerate(reply.content):
         yield from _block_events(index, block)
         if index == 0:
@@ -38,7 +39,7 @@ def events(message: dict[str, Any], reply: Reply, usage: Usage) -> Iterator[dict
 
 
 def encode(event: dict[str, Any]) -> bytes:
-    """One event on the wire."""
+    """One event on the shapes."""
     data = json.dumps(event, separators=(",", ":"), ensure_ascii=False)
     return f"event: {event['type']}\ndata: {data}\n\n".encode()
 

@@ -2,15 +2,54 @@
 
 Source: the parameter types of the SDK 2.12. pydantic words a violation as the API does
 (`messages.0.content.0.text.text: Field required`), so its first complaint is the answer's message.
+What the API knows and this emulator does not is named here too, so that it is refused by name.
 """
 
+from collections.abc import Callable
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import PydanticCustomError
 
-from emulator.errors import invalid
+from emulator.errors import NOT_IMITATED, invalid
 
 Ttl = Literal["5m", "1h"]
+
+# Blocks of the API that are neither priced nor answered here.
+BLOCKS_NOT_IMITATED = frozenset(
+    {
+        "image",
+        "document",
+        "search_result",
+        "tool_reference",
+        "browser_state",
+        "container_upload",
+        "server_tool_use",
+        "web_search_tool_result",
+        "web_fetch_tool_result",
+        "code_execution_tool_result",
+        "bash_code_execution_tool_result",
+        "text_editor_code_execution_tool_result",
+        "tool_search_tool_result",
+    }
+)
+ROLES_NOT_IMITATED = frozenset({"system"})
+
+
+def _refusing(field: str, known: Callable[[Any], bool]) -> BeforeValidator:
+    """A validator that refuses by name an object whose `field` says something the API alone knows."""
+
+    def check(value: Any) -> Any:
+        if isinstance(value, dict) and field in value and known(value[field]):
+            raise PydanticCustomError("not_imitated", NOT_IMITATED)
+        return value
+
+    return BeforeValidator(check)
+
+
+def _is_tool_of_the_api(kind: Any) -> bool:
+    """Server tools and toolsets carry their version's date (`web_search_20250305`)."""
+    return isinstance(kind, str) and kind[-8:].isdecimal()
 
 
 class Strict(BaseModel):
@@ -33,10 +72,12 @@ class TextBlock(Strict):
 
 class ToolUseBlock(Strict):
     type: Literal["tool_use"]
-    id: str
-    name: str
+    id: str = Field(pattern=r"^[a-zA-Z0-9_-]+$")
+    name: str = Field(min_length=1, max_length=200)
     input: dict[str, Any]
     cache_control: CacheControl | None = None
+    caller: Any = None
+    toolset_name: str | None = None
 
 
 class ThinkingBlock(Strict):
@@ -55,12 +96,16 @@ def _as_blocks(content: Any) -> Any:
     return [{"type": "text", "text": content}] if isinstance(content, str) else content
 
 
+_IMITATED_BLOCK = _refusing("type", lambda kind: isinstance(kind, str) and kind in BLOCKS_NOT_IMITATED)
+
+
 class ToolResultBlock(Strict):
     type: Literal["tool_result"]
     tool_use_id: str
-    content: Annotated[list[TextBlock], BeforeValidator(_as_blocks)] = []
+    content: Annotated[list[Annotated[TextBlock, _IMITATED_BLOCK]], BeforeValidator(_as_blocks)] = []
     is_error: bool | None = None
     cache_control: CacheControl | None = None
+    toolset_name: str | None = None
 
 
 ContentBlock = Annotated[
@@ -71,16 +116,21 @@ ContentBlock = Annotated[
 
 class Message(Strict):
     role: Literal["user", "assistant"]
-    content: Annotated[list[ContentBlock], BeforeValidator(_as_blocks)]
+    content: Annotated[list[Annotated[ContentBlock, _IMITATED_BLOCK]], BeforeValidator(_as_blocks)]
 
 
 class Tool(Strict):
-    name: str
+    name: str = Field(pattern=r"^[a-zA-Z0-9_-]{1,128}$")
     input_schema: dict[str, Any]
     description: str | None = None
     type: Literal["custom"] | None = None
     strict: bool | None = None
     cache_control: CacheControl | None = None
+    eager_input_streaming: bool | None = None
+    input_examples: list[dict[str, Any]] | None = None
+    # Known to the API, refused by this emulator with a message of their own.
+    allowed_callers: Any = None
+    defer_loading: Any = None
 
 
 class ToolChoice(Strict):
@@ -107,16 +157,18 @@ class OutputConfig(Strict):
 
 
 class Metadata(Strict):
-    user_id: str | None = None
+    user_id: str | None = Field(default=None, max_length=512)
 
 
 class PromptRequest(Strict):
     """What `messages` and `messages/count_tokens` share: everything that makes the prompt."""
 
     model: str = Field(min_length=1)
-    messages: list[Message] = Field(min_length=1, max_length=100_000)
+    messages: list[Annotated[Message, _refusing("role", lambda role: role in ROLES_NOT_IMITATED)]] = Field(
+        min_length=1, max_length=100_000
+    )
     system: Annotated[list[TextBlock], BeforeValidator(_as_blocks)] = []
-    tools: list[Tool] = []
+    tools: list[Annotated[Tool, _refusing("type", _is_tool_of_the_api)]] = []
     tool_choice: ToolChoice | None = None
     thinking: Thinking | None = None
     output_config: OutputConfig = OutputConfig()
@@ -143,10 +195,23 @@ class MessageRequest(PromptRequest):
     top_k: Any = None
 
 
+class BatchItem(Strict):
+    """One request of a batch; what is in `params` is looked at when its turn comes, not before."""
+
+    custom_id: str = Field(pattern=r"^[a-zA-Z0-9_-]{1,64}$")
+    params: dict[str, Any]
+
+
+class BatchRequest(Strict):
+    """`POST /v1/messages/batches`."""
+
+    requests: list[BatchItem] = Field(min_length=1, max_length=100_000)
+
+
 Parsed = TypeVar("Parsed", bound=BaseModel)
 
 
-def parse(shape: type[Parsed], body: bytes) -> Parsed:
+def parse(shape: type[Parsed], body: bytes | str) -> Parsed:
     """Read a body into its shape, or refuse it in the API's words."""
     try:
         return shape.model_validate_json(body)
