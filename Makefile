@@ -4,7 +4,7 @@ VENV := .venv
 PYTHON ?= python3
 RUN := $(VENV)/bin
 
-.PHONY: help setup demo test check bench-run clean
+.PHONY: help setup demo test check bench-run bench-emulator clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ check: setup ## lint, format and types
 
 bench-run: setup ## time per insight and peak memory of a run, at 1,000 and at 10,000 insights
 	$(RUN)/python -m benchmarks.run
+
+bench-emulator: setup ## requests a second and memory of the emulator, over 100,000 requests (about 4 minutes)
+	$(RUN)/python -m benchmarks.emulator
 
 clean: ## remove the virtual environment, caches and all local data
 	rm -rf $(VENV) .touchline .mypy_cache .ruff_cache .pytest_cache .hypothesis

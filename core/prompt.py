@@ -19,6 +19,9 @@ from typing import Any
 from core.errors import BadInput
 from core.states import Tone
 
+# What switches thinking off, for the models that refuse `disabled`.
+THINKING_OFF = {"claude-sonnet-5-5": {"type": "between_tools"}}
+
 # Names the layout that `layers`, `note_text` and `request_body` write; change it when the layout changes, so
 # that the prompt version changes too although no text did.
 FORMAT = "system: instructions, sport, tone; user: <player> json, <note> json of title, text; 1"
@@ -123,7 +126,7 @@ def request_body(
     return {
         "model": model,
         "max_tokens": max_tokens,
-        "thinking": {"type": "disabled"},
+        "thinking": THINKING_OFF.get(model, {"type": "disabled"}),
         "system": blocks[:-1],
         "messages": [{"role": "user", "content": [blocks[-1], _block(note, marked=False)]}],
         "output_config": {"format": {"type": "json_schema", "schema": answer_schema()}},

@@ -175,8 +175,9 @@ def _check(asked: FaultRequest) -> None:
     kind, place = asked.kind, asked.at
     if asked.count is not None and asked.share is not None:
         raise invalid("count, share: give one of the two")
-    if asked.seconds is not None and kind not in DEFAULT_SECONDS:
-        raise invalid(f"seconds: a {kind} fault has no duration")
+    lasts = kind in DEFAULT_SECONDS and (place != "batches.items" or kind == "slow_first_byte")
+    if asked.seconds is not None and not lasts:
+        raise invalid(f"seconds: a {kind} fault has no duration{' there' if kind in DEFAULT_SECONDS else ''}")
     if (asked.answer is not None) != (kind == "wrong_content"):
         raise invalid("answer: a wrong_content fault needs it, no other fault takes it")
     if (asked.error_type is not None) != (kind == "error"):

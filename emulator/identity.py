@@ -5,6 +5,7 @@ required; every answer has a `request-id` and the organization's id. Here any no
 digest names the workspace. Reports want an Admin key, which the vendor's begin with.
 """
 
+import logging
 import secrets
 from hashlib import sha256
 
@@ -12,7 +13,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from emulator.errors import ApiError, invalid
+from emulator.errors import ApiError, invalid, not_imitated
 
 ORGANIZATION_ID = "00000000-0000-4000-8000-000000000001"
 VERSIONS = frozenset({"2023-01-01", "2023-06-01", "2026-10-21"})
@@ -45,7 +46,11 @@ class IdentifyAnswers:
                 headers.update(own_headers)
             await send(message)
 
-        await self._app(scope, receive, send_identified)
+        try:
+            await self._app(scope, receive, send_identified)
+        except Exception:
+            # Starlette has answered it with a 500; the server would reset the connection as well.
+            logging.getLogger(__name__).exception("the emulator itself failed")
 
 
 def new_id(prefix: str) -> str:
@@ -60,6 +65,8 @@ def workspace_of(connection: HTTPConnection) -> str:
     """
     workspace = "wrkspc_" + sha256(_key(connection).encode()).hexdigest()[:16]
     _check_version(connection)
+    if "anthropic-user-profile-id" in connection.headers:
+        raise not_imitated("anthropic-user-profile-id")
     if connection.headers.get("anthropic-workspace-id", workspace) != workspace:
         raise invalid("anthropic-workspace-id: does not match the workspace of this key")
     connection.scope["answer_headers"]["anthropic-workspace-id"] = workspace

@@ -1,6 +1,7 @@
 """One request worked on, live or in a batch: cache, words, bill; and the batches whose turn has come."""
 
 import asyncio
+import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -22,7 +23,9 @@ from emulator.writer.reply import Reply, write_reply
 # Measured on live calls of Haiku 5.5 (see README): until the answer begins, and for each token of it.
 FIRST_BYTE_MS = 1_177.0
 OUTPUT_TOKEN_MS = 4.40
-ITEMS_AT_ONCE = 50
+ITEMS_AT_ONCE = 10
+
+logger = logging.getLogger(__name__)
 SERVICE_TIER: dict[Lane, str] = {"live": "standard", "batch": "batch"}
 
 
@@ -117,12 +120,20 @@ def _work_on_item(emulator: Emulator, item: DueItem) -> None:
     except TooLate:
         emulator.batches.finish(item, {"type": "expired"}, item.expires_at)
     except ApiError as error:
-        emulator.calls.add(arrival, model=None, status=error.status)
-        result = {"type": "errored", "error": error.body(new_id("req"))}
-        emulator.batches.finish(item, result, item.starts_at)
+        _fail_item(emulator, arrival, item, error)
+    except Exception as error:
+        # One item must not hold up all the others for ever.
+        logger.exception("the emulator itself failed at an item of %s", item.batch_id)
+        _fail_item(emulator, arrival, item, ApiError("api_error", f"The emulator itself failed: {error!r}"))
     else:
         result = {"type": "succeeded", "message": answered.message}
         emulator.batches.finish(item, result, answered.times.ends)
+
+
+def _fail_item(emulator: Emulator, arrival: Arrival, item: DueItem, error: ApiError) -> None:
+    emulator.calls.add(arrival, model=None, status=error.status)
+    result = {"type": "errored", "error": error.body(new_id("req"))}
+    emulator.batches.finish(item, result, item.starts_at)
 
 
 def _answer_item(emulator: Emulator, arrival: Arrival, item: DueItem, fault: Fault | None) -> Answered:

@@ -1,4 +1,4 @@
-"""What tests share: databases of their own on real servers. Everything started is stopped."""
+"""What tests share: databases of their own on real servers, an emulator. All that is started is stopped."""
 
 import os
 from collections.abc import Iterator
@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from database import embedded, migrate
+from tests.integration.emulator_process import RunningEmulator, running_emulator
 from tests.integration.packaged_postgres import newest_packaged, running_packaged
 
 # A test that used a developer's own key or database would be a disaster.
@@ -79,6 +80,20 @@ def fresh_database(server: str, template: str = "template1") -> Iterator[str]:
             yield make_url(server).set(database=name).render_as_string(hide_password=False)
         finally:
             connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'.encode())
+
+
+@pytest.fixture(scope="session")
+def emulator_process() -> Iterator[RunningEmulator]:
+    """An emulator on a free port that answers at once and has no limits."""
+    with running_emulator("--latency", "off", "--tier", "unlimited") as running:
+        yield running
+
+
+@pytest.fixture
+def emulator(emulator_process: RunningEmulator) -> RunningEmulator:
+    """That emulator, as good as new."""
+    emulator_process.reset()
+    return emulator_process
 
 
 @pytest.fixture(scope="session")

@@ -55,6 +55,9 @@ async def create_message(http: Request) -> Response:
     except ApiError as error:
         emulator.calls.add(arrival, model=model, status=error.status)
         raise
+    except Exception:
+        emulator.calls.add(arrival, model=model, status=500)
+        raise
     return await _deliver(emulator, answered, fault, http.scope["request_id"], stream=request.stream)
 
 

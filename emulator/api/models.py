@@ -18,7 +18,7 @@ THINKING_TYPES = ("adaptive", "between_tools", "disabled", "enabled")
 
 async def list_models(http: Request) -> Response:
     """Newest first; retired models only when they are asked for."""
-    check_names(http, ("limit", "after_id", "before_id", "lifecycle"))
+    check_names(http, ("limit", "after_id", "before_id"), several=("lifecycle",))
     wanted = several(http, "lifecycle", LIFECYCLES) or LISTED_BY_DEFAULT
     models = [model for model in emulator_of(http).catalog.values() if model.lifecycle in wanted]
     limit, after, before = cursors(http)

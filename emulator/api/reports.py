@@ -1,5 +1,6 @@
 """`GET /v1/organizations/usage_report/messages` and `/cost_report`: the vendor's view of the same numbers."""
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -23,15 +24,21 @@ from emulator.clock import rfc3339
 from emulator.errors import invalid
 from emulator.work import settle
 
-FILTERS = {
-    "api_key_ids": "api_key_id",
-    "workspace_ids": "workspace_id",
-    "models": "model",
-    "service_tiers": "service_tier",
-    "context_window": "context_window",
-    "inference_geos": "inference_geo",
+# Filters of the usage report: the dimension of each, and its values where they are a closed set.
+FILTERS: dict[str, tuple[str, tuple[str, ...] | None]] = {
+    "api_key_ids": ("api_key_id", None),
+    "workspace_ids": ("workspace_id", None),
+    "models": ("model", None),
+    "service_tiers": ("service_tier", ("standard", "batch", "priority")),
+    "context_window": ("context_window", ("0-200k", "200k-1M")),
+    "inference_geos": ("inference_geo", ("global", "us", "not_available")),
 }
-SPAN = ("starting_at", "ending_at", "bucket_width", "group_by", "limit", "page")
+FILTERS_NOT_IMITATED = ("account_ids", "service_account_ids", "speeds")
+GROUPS_NOT_IMITATED = ("account_id", "service_account_id", "speed")
+SPAN = ("starting_at", "ending_at", "bucket_width", "limit", "page")
+RFC3339 = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]\d{2}:\d{2})?")
+PAGE_PREFIX = "page_"
+EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
 COST_GROUPS = ("workspace_id", "description")
 
 
@@ -47,9 +54,9 @@ class Span:
 
 async def usage_report(http: Request) -> Response:
     """Tokens by bucket of a minute, an hour or a day."""
-    check_names(http, (*SPAN, *FILTERS))
-    group_by = several(http, "group_by", tuple(USAGE_DIMENSIONS))
-    filters = {dimension: several(http, name) for name, dimension in FILTERS.items()}
+    check_names(http, SPAN, several=("group_by", *FILTERS), unimitated=FILTERS_NOT_IMITATED)
+    group_by = several(http, "group_by", tuple(USAGE_DIMENSIONS), GROUPS_NOT_IMITATED)
+    filters = {of: several(http, name, allowed) for name, (of, allowed) in FILTERS.items()}
 
     def results(rows: Any) -> list[dict[str, Any]]:
         return usage_results([row for row in rows if _passes(row, filters)], group_by)
@@ -59,7 +66,7 @@ async def usage_report(http: Request) -> Response:
 
 async def cost_report(http: Request) -> Response:
     """Dollars, in cents, by day."""
-    check_names(http, SPAN)
+    check_names(http, SPAN, several=("group_by",))
     group_by = several(http, "group_by", COST_GROUPS)
     emulator = emulator_of(http)
     names = {model.name: model.display_name for model in emulator.catalog.values()}
@@ -90,15 +97,14 @@ def _span(http: Request, widths: tuple[str, ...], now: datetime) -> Span:
         raise invalid(f"bucket_width: Input should be {' or '.join(repr(width) for width in widths)}")
     width = WIDTHS[name]
     limit = number(http, "limit", width.default_limit, 1, width.limit_max)
-    page = http.query_params.get("page")
-    asked = _time(http, "starting_at") if page is None else _parsed("page", page.removeprefix("page_"))
-    first = _snapped(asked, width)
+    asked = _time(http, "starting_at")
+    end = _snapped(now, width) + width.span
     if "ending_at" in http.query_params:
         end = _time(http, "ending_at")
-        if end <= _time(http, "starting_at"):
+        if end <= asked:
             raise invalid("ending_at: must be after starting_at")
-    else:
-        end = _snapped(now, width) + width.span
+    page = http.query_params.get("page")
+    first = _snapped(asked if page is None else _page(page), width)
     wanted = max(0, (end - first) // width.span)
     count = min(wanted, limit)
     return Span(first, count, width, first + count * width.span if wanted > limit else None)
@@ -116,14 +122,24 @@ def _time(http: Request, name: str) -> datetime:
     return _parsed(name, http.query_params[name])
 
 
+def _page(token: str) -> datetime:
+    if not token.startswith(PAGE_PREFIX):
+        raise invalid("page: not a token that a report has given")
+    return _parsed("page", token.removeprefix(PAGE_PREFIX))
+
+
 def _parsed(name: str, text: str) -> datetime:
-    try:
-        time = datetime.fromisoformat(text)
-    except ValueError:
-        raise invalid(f"{name}: Input should be a valid RFC 3339 datetime") from None
-    if time.tzinfo is None:
+    found = RFC3339.fullmatch(text)
+    if found and found[2] is None:
         raise invalid(f"{name}: Input should have timezone info")
-    return time.astimezone(UTC)
+    try:
+        time = datetime.fromisoformat(text.upper()).astimezone(UTC) if found else None
+    except (ValueError, OverflowError):
+        time = None
+    # The widest page before and behind must be times as well.
+    if time is None or not EARLIEST <= time < LATEST:
+        raise invalid(f"{name}: Input should be a valid RFC 3339 datetime")
+    return time
 
 
 def _passes(row: UsageRow, filters: dict[str, list[str]]) -> bool:

@@ -99,10 +99,11 @@ class BatchBook:
         with self._store.transaction():
             times = [micros(now), micros(now + EXPIRES_AFTER), micros(now)]
             number = self._store.run(CREATE, id_, workspace, *times, len(items)).lastrowid
-            rows = [
+            # One by one: a batch may have 256 MB.
+            rows = (
                 (number, i, item.custom_id, places[i], micros(self._turn(i, now)), json.dumps(item.params))
                 for i, item in enumerate(items)
-            ]
+            )
             self._store.run_many(CREATE_ITEM, rows)
 
     def get(self, id_: str, workspace: str, now: datetime) -> Batch:

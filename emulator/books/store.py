@@ -6,7 +6,7 @@ that it deletes, so that memory stays bounded either way.
 """
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from importlib import resources
@@ -28,16 +28,12 @@ class Store:
     """A connection with explicit transactions; used by one thread only."""
 
     def __init__(self, file: Path | None = None) -> None:
-        # "" is SQLite's own temporary file.
-        self._connection = sqlite3.connect(file or "", isolation_level=None, timeout=0)
         try:
+            # "" is SQLite's own temporary file.
+            self._connection = sqlite3.connect(file or "", isolation_level=None, timeout=0)
             self._open(file)
         except sqlite3.DatabaseError as error:
-            self._connection.close()
             raise NotOurFile(f"--state {file}: {_explained(error)}") from error
-        except NotOurFile:
-            self._connection.close()
-            raise
 
     def _open(self, file: Path | None) -> None:
         self.run("PRAGMA locking_mode = EXCLUSIVE")
@@ -49,9 +45,7 @@ class Store:
                 f"PRAGMA user_version = {VERSION}; COMMIT"
             )
         elif (found, self.one("PRAGMA user_version")[0]) != (APPLICATION_ID, VERSION):
-            raise NotOurFile(
-                f"--state {file}: not a state file of this emulator; name a file that is not there"
-            )
+            raise NotOurFile(f"--state {file}: not a state file of this emulator; name a new file")
         self.run(f"PRAGMA journal_mode = {'WAL' if file else 'MEMORY'}")
         self.run("PRAGMA synchronous = OFF")
 
@@ -63,7 +57,7 @@ class Store:
         """Execute one statement; its cursor gives the rows."""
         return self._connection.execute(statement, values)
 
-    def run_many(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
+    def run_many(self, statement: str, rows: Iterable[Sequence[Any]]) -> None:
         """Execute one statement for each row of values."""
         self._connection.executemany(statement, rows)
 
@@ -75,15 +69,16 @@ class Store:
     def transaction(self) -> Iterator[None]:
         """All of the block or nothing of it; inside another transaction, a part of that one."""
         if self._connection.in_transaction:
-            yield
-            return
-        self.run("BEGIN IMMEDIATE")
+            begin, undo, end = "SAVEPOINT part", "ROLLBACK TO part", "RELEASE part"
+        else:
+            begin, undo, end = "BEGIN IMMEDIATE", "ROLLBACK", "COMMIT"
+        self.run(begin)
         try:
             yield
         except BaseException:
-            self.run("ROLLBACK")
+            self.run(undo)
             raise
-        self.run("COMMIT")
+        self.run(end)
 
     def forget(self) -> None:
         """Empty every table."""
@@ -119,4 +114,4 @@ def _schema() -> str:
 def _explained(error: sqlite3.DatabaseError) -> str:
     if "locked" in str(error):
         return "another emulator is using it"
-    return f"{error}; name a file that is not there, in a folder that can be written"
+    return f"{error}; name a new file in a folder that can be written"

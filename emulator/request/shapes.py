@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
-from pydantic_core import PydanticCustomError
+from pydantic_core import PydanticCustomError, from_json
 
 from emulator.errors import NOT_IMITATED, invalid
 
@@ -33,7 +33,7 @@ BLOCKS_NOT_IMITATED = frozenset(
         "tool_search_tool_result",
     }
 )
-ROLES_NOT_IMITATED = frozenset({"system"})
+UNDATED_TOOLS = frozenset({"tool_search_tool_bm25", "tool_search_tool_regex"})
 
 
 def _refusing(field: str, known: Callable[[Any], bool]) -> BeforeValidator:
@@ -48,8 +48,8 @@ def _refusing(field: str, known: Callable[[Any], bool]) -> BeforeValidator:
 
 
 def _is_tool_of_the_api(kind: Any) -> bool:
-    """Server tools and toolsets carry their version's date (`web_search_20250305`)."""
-    return isinstance(kind, str) and kind[-8:].isdecimal()
+    """Server tools and toolsets carry their version's date (`web_search_20250305`), but for two aliases."""
+    return isinstance(kind, str) and (kind[-8:].isdecimal() or kind in UNDATED_TOOLS)
 
 
 class Strict(BaseModel):
@@ -92,8 +92,10 @@ class RedactedThinkingBlock(Strict):
 
 
 def _as_blocks(content: Any) -> Any:
-    """A string is shorthand for one text block."""
-    return [{"type": "text", "text": content}] if isinstance(content, str) else content
+    """A string is shorthand for one text block; an empty one for none."""
+    if not isinstance(content, str):
+        return content
+    return [{"type": "text", "text": content}] if content else []
 
 
 _IMITATED_BLOCK = _refusing("type", lambda kind: isinstance(kind, str) and kind in BLOCKS_NOT_IMITATED)
@@ -130,19 +132,56 @@ class Tool(Strict):
     input_examples: list[dict[str, Any]] | None = None
     # Known to the API, refused by this emulator with a message of their own.
     allowed_callers: Any = None
-    defer_loading: Any = None
+    defer_loading: bool | None = None
 
 
-class ToolChoice(Strict):
-    type: Literal["auto", "none", "any", "tool"]
-    name: str | None = None
+class ToolChoiceNone(Strict):
+    type: Literal["none"]
+
+
+class ToolChoiceAuto(Strict):
+    type: Literal["auto"]
     disable_parallel_tool_use: bool | None = None
 
 
-class Thinking(Strict):
-    type: Literal["enabled", "disabled", "adaptive", "between_tools"]
-    budget_tokens: int | None = None
+class ToolChoiceAny(Strict):
+    type: Literal["any"]
+    disable_parallel_tool_use: bool | None = None
+
+
+class ToolChoiceTool(Strict):
+    type: Literal["tool"]
+    name: str
+    disable_parallel_tool_use: bool | None = None
+
+
+ToolChoice = Annotated[
+    ToolChoiceNone | ToolChoiceAuto | ToolChoiceAny | ToolChoiceTool, Field(discriminator="type")
+]
+
+
+class ThinkingEnabled(Strict):
+    type: Literal["enabled"]
+    budget_tokens: int = Field(ge=1_024)
     display: Literal["summarized", "omitted"] | None = None
+
+
+class ThinkingAdaptive(Strict):
+    type: Literal["adaptive"]
+    display: Literal["summarized", "omitted"] | None = None
+
+
+class ThinkingDisabled(Strict):
+    type: Literal["disabled"]
+
+
+class ThinkingBetweenTools(Strict):
+    type: Literal["between_tools"]
+
+
+Thinking = Annotated[
+    ThinkingEnabled | ThinkingAdaptive | ThinkingDisabled | ThinkingBetweenTools, Field(discriminator="type")
+]
 
 
 class OutputFormat(Strict):
@@ -164,7 +203,7 @@ class PromptRequest(Strict):
     """What `messages` and `messages/count_tokens` share: everything that makes the prompt."""
 
     model: str = Field(min_length=1)
-    messages: list[Annotated[Message, _refusing("role", lambda role: role in ROLES_NOT_IMITATED)]] = Field(
+    messages: list[Annotated[Message, _refusing("role", lambda role: role == "system")]] = Field(
         min_length=1, max_length=100_000
     )
     system: Annotated[list[TextBlock], BeforeValidator(_as_blocks)] = []
@@ -174,7 +213,7 @@ class PromptRequest(Strict):
     output_config: OutputConfig = OutputConfig()
     cache_control: CacheControl | None = None
     # Known to the API, refused by this emulator with a message of their own.
-    speed: Any = None
+    speed: Literal["standard", "fast"] | None = None
     user_profile_id: Any = None
 
 
@@ -213,11 +252,29 @@ Parsed = TypeVar("Parsed", bound=BaseModel)
 
 def parse(shape: type[Parsed], body: bytes | str) -> Parsed:
     """Read a body into its shape, or refuse it in the API's words."""
+    _refuse_what_json_has_not(body)
     try:
         return shape.model_validate_json(body)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         if first["type"] == "json_invalid":
             raise invalid(f"The request body is not valid JSON: {first['msg']}") from error
-        path = ".".join(str(step) for step in first["loc"])
+        path = ".".join(_steps(first["loc"]))
         raise invalid(f"{path}: {first['msg']}" if path else first["msg"]) from error
+
+
+def _steps(place: tuple[int | str, ...]) -> list[str]:
+    """The way to a field as the API tells it: a tool's kind is a step of its own."""
+    steps = [str(step) for step in place]
+    return [*steps[:2], "custom", *steps[2:]] if steps[:1] == ["tools"] and len(steps) > 2 else steps
+
+
+def _refuse_what_json_has_not(body: bytes | str) -> None:
+    """`NaN` and `Infinity` are no JSON, although pydantic reads them where anything may stand."""
+    data = body.encode() if isinstance(body, str) else body
+    if b"NaN" not in data and b"Infinity" not in data:
+        return
+    try:
+        from_json(data, allow_inf_nan=False)
+    except ValueError as error:
+        raise invalid(f"The request body is not valid JSON: {error}") from error

@@ -4,20 +4,25 @@ Source: the API's error pages and the prompt-caching, thinking and structured-ou
 (wording recorded) were returned by the real API; the others are worded after their rule.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from emulator.errors import invalid, not_imitated
 from emulator.request import shapes
 from emulator.request.catalog import ModelTraits
-from emulator.request.schemas import check_schema
+from emulator.request.content import CONTENT_RULES, blocks_of
+from emulator.request.schemas import check_schemas
 
-BREAKPOINTS_MAX = 4
-THINKING_BUDGET_MIN = 1024
 STRICT_TOOLS_MAX = 20
 EFFORTS_THAT_NEED_THINKING = ("xhigh", "max")
 GEOGRAPHIES = ("us", "global")
-
-Marked = shapes.TextBlock | shapes.ToolUseBlock | shapes.ToolResultBlock | shapes.Tool
+# Fields that only server tools and citations give another value than these.
+USUAL: dict[str, tuple[object, ...]] = {
+    "allowed_callers": (["direct"],),
+    "caller": ({"type": "direct"},),
+    "citations": ([],),
+    "defer_loading": (False,),
+    "toolset_name": (),
+}
 
 
 def validate_message(request: shapes.MessageRequest, traits: ModelTraits) -> None:
@@ -77,13 +82,9 @@ def prewarm_stands_alone(request: shapes.MessageRequest, traits: ModelTraits) ->
 
 
 def thinking_budget_fits(request: shapes.MessageRequest, traits: ModelTraits) -> None:
-    """A budget is at least 1,024 and less than `max_tokens`."""
+    """A budget is less than `max_tokens`."""
     thinking = request.thinking
-    if thinking is None or thinking.type != "enabled" or thinking.budget_tokens is None:
-        return
-    if thinking.budget_tokens < THINKING_BUDGET_MIN:
-        raise invalid("thinking.enabled.budget_tokens: Input should be greater than or equal to 1024")
-    if thinking.budget_tokens >= request.max_tokens:
+    if isinstance(thinking, shapes.ThinkingEnabled) and thinking.budget_tokens >= request.max_tokens:
         raise invalid("`max_tokens` must be greater than `thinking.budget_tokens`")
 
 
@@ -112,10 +113,13 @@ def no_unimitated_prompt_field(request: shapes.PromptRequest, traits: ModelTrait
         raise not_imitated("user_profile_id")
     if request.tool_choice and request.tool_choice.type in ("any", "tool"):
         raise not_imitated(f"tool_choice.{request.tool_choice.type}")
-    for path, block in _blocks(request):
-        for name in ("allowed_callers", "defer_loading", "caller", "toolset_name"):
-            if getattr(block, name, None):
+    for path, block in blocks_of(request):
+        for name, usual in USUAL.items():
+            if getattr(block, name, None) not in (None, *usual):
                 raise not_imitated(f"{path}.{name}")
+        inside = block.content if isinstance(block, shapes.ToolResultBlock) else []
+        if any(part.cache_control for part in inside):
+            raise not_imitated(f"{path}.content.cache_control")
 
 
 def thinking_is_supported(request: shapes.PromptRequest, traits: ModelTraits) -> None:
@@ -130,10 +134,6 @@ def thinking_is_supported(request: shapes.PromptRequest, traits: ModelTraits) ->
         )
     if thinking.type not in traits.thinking:
         raise invalid(f"{thinking.type} thinking is not supported on this model")
-    if thinking.type == "enabled" and thinking.budget_tokens is None:
-        raise invalid("thinking.enabled.budget_tokens: Field required")
-    if thinking.type != "enabled" and thinking.budget_tokens is not None:
-        raise invalid(f"thinking.{thinking.type}.budget_tokens: Extra inputs are not permitted")
 
 
 def effort_is_supported(request: shapes.PromptRequest, traits: ModelTraits) -> None:
@@ -150,93 +150,30 @@ def effort_is_supported(request: shapes.PromptRequest, traits: ModelTraits) -> N
         raise invalid(f"output_config.effort: '{effort}' is not supported with thinking turned off")
 
 
-def format_is_supported(request: shapes.PromptRequest, traits: ModelTraits) -> None:
-    """The output format's schema keeps to the documented subset of JSON schema."""
-    if request.output_config.format:
-        check_schema("output_config.format.schema", request.output_config.format.json_schema)
-
-
 def tools_are_sound(request: shapes.PromptRequest, traits: ModelTraits) -> None:
-    """Tools are objects with names of their own; strict ones keep to the subset, at most 20 of them."""
+    """Tools are objects with names of their own, and a choice needs them."""
     names = [tool.name for tool in request.tools]
     if len(set(names)) < len(names):
         raise invalid("tools: Tool names must be unique.")
     for i, tool in enumerate(request.tools):
         if tool.input_schema.get("type") != "object":
             raise invalid(f"tools.{i}.custom.input_schema.type: Input should be 'object'")
-        if tool.strict:
-            check_schema(f"tools.{i}.custom.input_schema", tool.input_schema)
-    if sum(bool(tool.strict) for tool in request.tools) > STRICT_TOOLS_MAX:
-        raise invalid(f"tools: at most {STRICT_TOOLS_MAX} strict tools are supported")
     if request.tool_choice and not request.tools:
         raise invalid("tool_choice: tool_choice may only be specified while providing tools")
 
 
-def turns_are_sound(request: shapes.PromptRequest, traits: ModelTraits) -> None:
-    """The user speaks first, and nobody says nothing (wordings recorded)."""
-    if request.messages[0].role != "user":
-        raise invalid('messages: first message must use the "user" role')
-    for i, message in enumerate(request.messages):
-        if not message.content:
-            raise invalid(f"messages.{i}: all messages must have non-empty content")
-
-
-def tools_are_answered(request: shapes.PromptRequest, traits: ModelTraits) -> None:
-    """Each use of a tool has its result in the next turn, and each result its use (wordings recorded)."""
-    used: set[str] = set()
-    for i, message in enumerate(request.messages):
-        results = {
-            block.tool_use_id for block in message.content if isinstance(block, shapes.ToolResultBlock)
-        }
-        if missing := ", ".join(sorted(used - results)):
-            raise invalid(
-                f"messages.{i - 1}: `tool_use` ids were found without `tool_result` blocks immediately "
-                f"after: {missing}. Each `tool_use` block must have a corresponding `tool_result` block in "
-                "the next message."
-            )
-        if orphans := ", ".join(sorted(results - used)):
-            raise invalid(
-                f"messages.{i}: unexpected `tool_use_id` found in `tool_result` blocks: {orphans}. Each "
-                "`tool_result` block must have a corresponding `tool_use` block in the previous message."
-            )
-        used = {block.id for block in message.content if isinstance(block, shapes.ToolUseBlock)}
-
-
-def text_is_not_empty(request: shapes.PromptRequest, traits: ModelTraits) -> None:
-    """An empty text block is a 400, with a marker or without (wordings recorded)."""
-    for path, block in _blocks(request):
-        if not isinstance(block, shapes.TextBlock) or block.text.strip():
-            continue
-        if block.cache_control and not block.text:
-            raise invalid(f"{path}: cache_control cannot be set for empty text blocks")
-        what = "contain non-whitespace text" if block.text else "be non-empty"
-        raise invalid(f"{path.split('.')[0]}: text content blocks must {what}")
-
-
-def breakpoints_are_few(request: shapes.PromptRequest, traits: ModelTraits) -> None:
-    """At most 4 markers; the top-level one counts unless it meets another (wording recorded)."""
-    found = sum(1 for _, block in _blocks(request) if _ttl(block) is not None)
-    if request.cache_control and _last_ttl(request) is None:
-        found += 1
-    if found > BREAKPOINTS_MAX:
-        raise invalid(f"A maximum of 4 blocks with cache_control may be provided. Found {found}.")
-
-
-def breakpoints_are_ordered(request: shapes.PromptRequest, traits: ModelTraits) -> None:
-    """1h blocks come before 5m blocks, over tools, system and messages (wording recorded)."""
-    short_seen = False
-    marks = [(f"{path}.cache_control.ttl", _ttl(block)) for path, block in _blocks(request)]
-    if request.cache_control:
-        if _last_ttl(request) not in (None, request.cache_control.ttl):
-            raise invalid("cache_control: the last block carries a marker with another ttl")
-        marks.append(("cache_control.ttl", request.cache_control.ttl))
-    for path, ttl in marks:
-        if ttl == "1h" and short_seen:
-            raise invalid(
-                f"{path}: a ttl='1h' cache_control block must not come after a ttl='5m' cache_control block. "
-                "Note that blocks are processed in the following order: `tools`, `system`, `messages`."
-            )
-        short_seen = short_seen or ttl == "5m"
+def schemas_are_supported(request: shapes.PromptRequest, traits: ModelTraits) -> None:
+    """What constrains the answer keeps to the documented subset of JSON schema, and to its size in all."""
+    strict = {
+        f"tools.{i}.custom.input_schema": tool.input_schema
+        for i, tool in enumerate(request.tools)
+        if tool.strict
+    }
+    if len(strict) > STRICT_TOOLS_MAX:
+        raise invalid(f"tools: at most {STRICT_TOOLS_MAX} strict tools are supported")
+    if request.output_config.format:
+        strict["output_config.format.schema"] = request.output_config.format.json_schema
+    check_schemas(strict)
 
 
 def thinks(request: shapes.PromptRequest, traits: ModelTraits) -> bool:
@@ -247,25 +184,6 @@ def thinks(request: shapes.PromptRequest, traits: ModelTraits) -> bool:
     if request.thinking is None:
         return traits.thinks_by_default
     return request.thinking.type not in ("disabled", "between_tools")
-
-
-def _blocks(request: shapes.PromptRequest) -> Iterator[tuple[str, shapes.Tool | shapes.ContentBlock]]:
-    for i, tool in enumerate(request.tools):
-        yield f"tools.{i}", tool
-    for i, block in enumerate(request.system):
-        yield f"system.{i}", block
-    for i, message in enumerate(request.messages):
-        for j, content in enumerate(message.content):
-            yield f"messages.{i}.content.{j}", content
-
-
-def _ttl(block: shapes.Tool | shapes.ContentBlock) -> shapes.Ttl | None:
-    return block.cache_control.ttl if isinstance(block, Marked) and block.cache_control else None
-
-
-def _last_ttl(request: shapes.PromptRequest) -> shapes.Ttl | None:
-    blocks = list(_blocks(request))
-    return _ttl(blocks[-1][1]) if blocks else None
 
 
 MESSAGE_RULES: tuple[Callable[[shapes.MessageRequest, ModelTraits], None], ...] = (
@@ -283,10 +201,6 @@ PROMPT_RULES: tuple[Callable[[shapes.PromptRequest, ModelTraits], None], ...] = 
     thinking_is_supported,
     effort_is_supported,
     tools_are_sound,
-    turns_are_sound,
-    tools_are_answered,
-    text_is_not_empty,
-    breakpoints_are_few,
-    breakpoints_are_ordered,
-    format_is_supported,
+    *CONTENT_RULES,
+    schemas_are_supported,
 )

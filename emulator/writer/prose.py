@@ -45,20 +45,21 @@ def judge(note: Note, brief: Brief) -> Judgement:
     """Read one note the way the model would."""
     number = int.from_bytes(blake2b(note.words.encode("utf-8", "replace"), digest_size=8).digest(), "big")
     category, keyword = _category(note)
+    topic = _topic(note, brief)
     return Judgement(
         id=note.id,
         category=category,
         category_confidence=_confidence(number, low=0.82, high=0.98, doubtful_one_in=25),
         reason=f"The note mentions {keyword.lower()}." if keyword else "",
-        summary=_summary(note, brief, category, number),
+        summary=_summary(note, brief, category, topic, number),
         confidence=_confidence(number // 7, low=0.74, high=0.95, doubtful_one_in=12),
         flags=_flags(note, brief),
-        topic=_topic(note, brief),
+        topic=topic,
         number=number,
     )
 
 
-def _summary(note: Note, brief: Brief, category: str, number: int) -> str:
+def _summary(note: Note, brief: Brief, category: str, topic: str, number: int) -> str:
     phrases = _phrases()
     if category != "normal":
         text = _pick(phrases["sensitive"][category], number)
@@ -70,7 +71,7 @@ def _summary(note: Note, brief: Brief, category: str, number: int) -> str:
         text = _pick(phrases["brief"]["single"], number)
     else:
         text = " ".join(_sentences(phrases[brief.tone], note, number))
-    words = {"name": brief.name, "topic": _topic(note, brief), "focus": _focus(note)}
+    words = {"name": brief.name, "topic": topic, "focus": _focus(note)}
     filled = text.format_map(words)
     return filled[0].upper() + filled[1:]
 
@@ -91,7 +92,7 @@ def _topic(note: Note, brief: Brief) -> str:
         return known or DEFAULT_TOPIC
     title = note.title
     for pattern, gentler in _patterns("softened"):
-        title = pattern.sub(gentler, title)
+        title = pattern.sub(gentler, title.lower())
     words = [word for word in PLAIN_WORD.findall(title) if word.lower() != brief.name.lower()]
     lowered = " ".join(word.lower() for word in words[:TOPIC_WORDS_MAX])
     return lowered or DEFAULT_TOPIC
@@ -103,8 +104,9 @@ def _focus(note: Note) -> str:
 
 def _category(note: Note) -> tuple[str, str]:
     """The most severe category a word of the note belongs to, and that word."""
+    lowered = note.words.lower()
     for pattern, category in _patterns("categories"):
-        if found := pattern.search(note.words):
+        if found := pattern.search(lowered):
             return category, found[0]
     return "normal", ""
 
@@ -114,7 +116,7 @@ def _flags(note: Note, brief: Brief) -> tuple[str, ...]:
     found = {
         "needs_context": len(note.text) < SHORT_NOTE_CHARACTERS,
         "overly_positive": bool(SUPERLATIVES.search(note.words)),
-        "technical_jargon": bool(re.search(_phrases()["jargon"], note.words, re.IGNORECASE)),
+        "technical_jargon": bool(re.search(_phrases()["jargon"], note.words.lower())),
         "names_other_person": bool(others),
     }
     return tuple(name for name, present in found.items() if present)
@@ -132,7 +134,8 @@ def _pick(choices: Sequence[str], number: int) -> str:
 
 
 def _first_match(name: str, text: str) -> str:
-    return next((words for pattern, words in _patterns(name) if pattern.search(text)), "")
+    lowered = text.lower()
+    return next((words for pattern, words in _patterns(name) if pattern.search(lowered)), "")
 
 
 @cache
@@ -146,4 +149,5 @@ def _phrases() -> dict[str, Any]:
 
 @cache
 def _patterns(name: str) -> list[tuple[re.Pattern[str], str]]:
-    return [(re.compile(pattern, re.IGNORECASE), words) for pattern, words in _phrases()[name]]
+    # All are written in lower case and look at lowered text: several times faster than ignoring case.
+    return [(re.compile(pattern), words) for pattern, words in _phrases()[name]]

@@ -118,8 +118,8 @@ def _off_schema(answer: Any) -> Any:
 
 def _thinking_tokens(request: shapes.MessageRequest, traits: ModelTraits) -> int:
     tokens = THINKING_TOKENS[request.output_config.effort or traits.default_effort]
-    budget = request.thinking.budget_tokens if request.thinking else None
-    return tokens if budget is None else min(tokens, budget)
+    enabled = request.thinking if isinstance(request.thinking, shapes.ThinkingEnabled) else None
+    return min(tokens, enabled.budget_tokens) if enabled else tokens
 
 
 def _stopped(reply: Reply, request: shapes.MessageRequest) -> Reply:
@@ -139,7 +139,7 @@ def _bounded(
     thinking = reply.thinking_tokens or 0
     natural = thinking + traits.tokens(len(reply.text))
     counted = natural if answer_tokens is None else answer_tokens
-    if counted > limit:
+    if counted > limit and reply.stop_reason != "refusal":
         reason: StopReason = "max_tokens" if limit == max_tokens else "model_context_window_exceeded"
         reply = replace(reply, stop_reason=reason, stop_sequence=None)
     counted = min(counted, limit)

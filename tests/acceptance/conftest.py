@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from core.prompt import sports
 from database.engine import connect
 from tasks.season import ingest
-from tests.integration.emulator_process import running_emulator
+from tests.integration.emulator_process import RunningEmulator
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -27,11 +27,10 @@ def prefect_server() -> Iterator[str]:
         yield str(get_current_settings().api.url)
 
 
-@pytest.fixture(scope="session")
-def emulator_url() -> Iterator[str]:
-    """An emulator that answers at once and has no limits."""
-    with running_emulator("--latency", "off", "--tier", "unlimited") as emulator:
-        yield emulator.base_url
+@pytest.fixture
+def emulator_url(emulator: RunningEmulator) -> str:
+    """Where the emulator is, as good as new."""
+    return emulator.base_url
 
 
 class ShiftedClock:
@@ -117,7 +116,6 @@ def world(
     """A migrated database, a home, an emulator that forgot everything, and an environment that says so."""
     engine = connect(database_url)
     made = World(engine, database_url, tmp_path / "home", emulator_url, season, ShiftedClock())
-    made.admin("POST", "reset")
     monkeypatch.setenv("DATABASE_URL", database_url)
     monkeypatch.setenv("ANTHROPIC_BASE_URL", emulator_url)
     monkeypatch.setenv("TOUCHLINE_HOME", str(made.home))

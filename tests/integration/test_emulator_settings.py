@@ -1,13 +1,14 @@
 """What the command line sets: speed and latency, limits, misses, preamble."""
 
 import asyncio
+from typing import Any
 
 import anthropic
 import pytest
 from anthropic.types import Message
 
 from tests.integration.emulator_process import RunningEmulator, running_emulator
-from tests.integration.emulator_requests import STABLE_TOKENS, asked, classes, send
+from tests.integration.emulator_requests import STABLE_TOKENS, asked, classes, marked, send
 
 
 def test_concurrent_cold_calls_all_write_and_those_after_them_read() -> None:
@@ -80,3 +81,65 @@ def test_the_preamble_of_a_format_can_be_fixed_and_is_billed() -> None:
         plain = classes(send(emulator).usage)
         structured = classes(send(emulator, output_config=output_format).usage)
     assert structured == (plain[0], plain[1] + 250, 0, 0)
+
+
+def test_the_same_run_gives_the_same_bill_at_any_speed() -> None:
+    async def run(emulator: RunningEmulator) -> None:
+        """Two prefixes, each with a leader and its followers, then once more when they have gone cold."""
+        async with emulator.async_client() as client:
+
+            async def led(letter: str) -> None:
+                body = asked(system=[marked(letter * 3_000)], messages=[{"role": "user", "content": "Hello"}])
+                await client.messages.create(**body)
+                await asyncio.gather(*[client.messages.create(**body) for _ in range(4)])
+
+            for seconds in (0, 290, 310):
+                await asyncio.to_thread(emulator.advance, seconds)
+                await asyncio.gather(led("a"), led("b"))
+
+    def meter(speed: str) -> dict[str, Any]:
+        with running_emulator("--speed", speed, "--answer-tokens", "20", "--tier", "unlimited") as emulator:
+            asyncio.run(run(emulator))
+            return emulator.meter()
+
+    slow = meter("1")
+    assert slow == meter("10") == meter("50")
+    (row,) = slow["rows"]
+    # Written twice for each of the two prefixes; all else was read.
+    assert (row["requests"], row["cache_write_5m_tokens"], row["cache_read_tokens"]) == (
+        30,
+        4 * 1_200,
+        26 * 1_200,
+    )
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/v1/messages/count_tokens"),
+        ("GET", "/v1/messages/batches"),
+        ("GET", "/v1/models"),
+        ("GET", "/v1/organizations/cost_report"),
+    ],
+)
+def test_every_group_of_paths_has_a_limit_of_its_own_and_tells_it_whatever_the_answer(
+    method: str, path: str
+) -> None:
+    with running_emulator("--latency", "off", "--speed", "0.001") as emulator:
+        headers = {"x-api-key": "sk-ant-admin-test"}
+        left = []
+        for _ in range(16):
+            answer = emulator.http.request(method, path, headers=headers)
+            assert answer.status_code != 429
+            left.append(int(answer.headers["anthropic-ratelimit-requests-remaining"]))
+        assert left == list(range(15, -1, -1))
+        answer = emulator.http.request(method, path, headers=headers)
+        assert (answer.status_code, answer.headers["retry-after"]) == (429, "1")
+        assert send(emulator).stop_reason == "end_turn"
+
+
+def test_a_refused_message_tells_how_the_limits_stand_as_well() -> None:
+    with running_emulator("--latency", "off") as emulator:
+        with pytest.raises(anthropic.BadRequestError) as refused:
+            send(emulator, stop_sequences=[" "])
+        assert refused.value.response.headers["anthropic-ratelimit-requests-limit"] == "1000"

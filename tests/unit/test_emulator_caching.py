@@ -223,3 +223,21 @@ def test_classes_add_up_and_a_read_is_always_covered_by_an_earlier_write(
         assert planned.hit is None or planned.hit in written
         written |= {use.digest for use in planned.prefixes if use.action == "write"}
         assert all(a.tokens < b.tokens for a, b in pairwise(planned.prefixes))
+
+
+def test_two_cold_requests_at_once_share_the_longer_lifetime_and_the_earlier_opening() -> None:
+    cache = PromptCache(Store())
+    send(cache, prompt(block("stable", 1_000, "1h")), first_byte_seconds=5)
+    send(cache, prompt(STABLE), at=1, first_byte_seconds=2)
+    assert plan(cache, prompt(STABLE), at=2.9).read_tokens == 0
+    assert send(cache, prompt(STABLE), at=3).read_tokens == 1_000
+    assert plan(cache, prompt(STABLE), at=3_602.9).read_tokens == 1_000
+    assert plan(cache, prompt(STABLE), at=3_603).read_tokens == 0
+
+
+def test_live_requests_and_batches_have_caches_of_their_own() -> None:
+    store = Store()
+    live, batch = PromptCache(store, "live"), PromptCache(store, "batch")
+    send(live, prompt(STABLE))
+    assert plan(batch, prompt(STABLE), at=1).read_tokens == 0
+    assert (len(live), len(batch)) == (1, 0)

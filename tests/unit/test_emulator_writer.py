@@ -276,3 +276,10 @@ def test_thinking_is_on_unless_disabled_and_counts_as_output() -> None:
 def test_the_billed_output_can_be_fixed_without_changing_the_words(tokens: int) -> None:
     assert reply(tokens=tokens).output_tokens == tokens
     assert reply(tokens=tokens).text == reply().text
+
+
+@pytest.mark.parametrize("tokens", [3, 400])
+def test_a_refusal_in_the_middle_says_so_however_short_the_answer_may_be(tokens: int) -> None:
+    refused = reply("refusal_mid_answer", max_tokens=tokens)
+    assert (refused.stop_reason, refused.free) == ("refusal", False)
+    assert 0 < refused.output_tokens <= tokens

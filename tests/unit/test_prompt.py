@@ -48,6 +48,13 @@ def test_the_layout_has_not_moved_without_a_new_format_name() -> None:
     assert sha256(rendered).hexdigest() == LAYOUT_SHA256, "layout changed: name it anew in FORMAT"
 
 
+def test_thinking_is_switched_off_in_the_word_that_the_model_accepts() -> None:
+    soccer = layers("soccer", Tone.WARM, CIARAN)
+    models = ("claude-haiku-5-5", "claude-sonnet-5-5")
+    bodies = [request_body(model, soccer, NOTE, (), 400) for model in models]
+    assert [body["thinking"]["type"] for body in bodies] == ["disabled", "between_tools"]
+
+
 @pytest.mark.parametrize("sport", sports())
 @pytest.mark.parametrize("tone", list(Tone))
 def test_the_same_inputs_give_the_same_bytes(sport: str, tone: Tone) -> None:
