@@ -34,7 +34,7 @@ from examples.people import (
 )
 from examples.rejects import bad_line, serials
 
-DEFAULT_SPORTS = ("gaa_football", "soccer", "rugby")
+DEFAULT_SPORTS = ("gaa_football", "camogie", "soccer", "basketball", "swimming")
 _FIRST_SESSION = date(2026, 9, 1)  # a Tuesday
 _SESSIONS = 22  # Tuesdays and Thursdays, eleven weeks
 _SESSION_STARTS = time(18, 45)
@@ -48,10 +48,10 @@ _ODD_CATEGORY_SHARE = 0.01
 class Season:
     """What to write. Sizes left out follow from the number of insights."""
 
-    insights: int = 200
-    players: int = 60
-    coaches: int = 8
-    organizations: int = 2
+    insights: int = 600
+    players: int = 180
+    coaches: int = 12
+    organizations: int = 3
     sports: tuple[str, ...] = DEFAULT_SPORTS
     seed: int = 2026
     bad_lines: int = 10
@@ -155,10 +155,10 @@ def parse_season(arguments: Sequence[str] | None = None) -> tuple[Path, Season]:
     """Read the command line. Ends the program with a usage message when it makes no season."""
     parser = argparse.ArgumentParser(description="Write a season folder: seeded, the same bytes every time.")
     parser.add_argument("folder", type=Path, help="where to write; made if it is missing")
-    parser.add_argument("--insights", type=int, default=200, help="good insights (default 200)")
+    parser.add_argument("--insights", type=int, default=600, help="good insights (default 600)")
     parser.add_argument("--players", type=int, help="default: 3 for every 10 insights")
-    parser.add_argument("--coaches", type=int, help="default: 1 for every 25 players, at least 8")
-    parser.add_argument("--organizations", type=int, default=2, help="clubs (default 2)")
+    parser.add_argument("--coaches", type=int, help="default: 1 for every 25 players, at least 12")
+    parser.add_argument("--organizations", type=int, default=3, help="clubs (default 3)")
     parser.add_argument("--sports", default=",".join(DEFAULT_SPORTS), help="codes, separated by commas")
     parser.add_argument("--seed", type=int, default=2026)
     parser.add_argument(
@@ -166,7 +166,9 @@ def parse_season(arguments: Sequence[str] | None = None) -> tuple[Path, Season]:
     )
     given = parser.parse_args(arguments)
     of_players = given.players if given.players is not None else max(1, given.insights * 3 // 10)
-    of_coaches = given.coaches if given.coaches is not None else max(8, given.organizations, of_players // 25)
+    of_coaches = (
+        given.coaches if given.coaches is not None else max(12, given.organizations, of_players // 25)
+    )
     sports = tuple(sport.strip() for sport in given.sports.split(","))
     if unknown := sorted(set(sports) - set(known_sports())):
         parser.error(f"no notes for {', '.join(unknown)}; known sports: {', '.join(known_sports())}")

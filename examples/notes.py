@@ -16,7 +16,7 @@ _PRONOUNS = {
 _DAYS = ("tonight", "this evening", "on Tuesday", "on Thursday")
 _FEWER, _MORE = ("two", "three"), ("four", "five", "six")
 _FILLER_SHARE = 0.75  # of the notes whose gist has fillers
-_NEXT = ("on Thursday", "before the match", "at the next session", "at the weekend")
+_NEXT = ("on Thursday", "at the next session", "at the weekend", "before the next one")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +57,12 @@ class NoteWriter:
         self._rng = rng
         self._gists = [Gist(**gist) for gist in common["gists"]]
         self._notes: dict[str, dict[str, list[str]]] = {**common["notes"], **own["notes"]}
-        self._fillers: list[dict[str, Any]] = common["fillers"]
+        self._fillers = [
+            kind for kind in common["fillers"] if own["place"] in kind.get("places", (own["place"],))
+        ]
         self._words: dict[str, list[str]] = {key: own[key] for key in ("drills", "skills", "opponents")}
-        self._mates: list[list[str]] = read("people")["mates"]
+        mates: list[list[str]] = read("people")["mates"]
+        self._mates = [mate for mate in mates if own.get("pronoun") in (None, mate[1])]
         self._deck: list[Gist] = []
         self._decks: dict[str, list[int]] = {}
 
@@ -78,7 +81,7 @@ class NoteWriter:
         fitting = [(n, kind) for n, kind in enumerate(self._fillers) if gist.code in kind["gists"]]
         if not fitting or self._rng.random() >= _FILLER_SHARE:
             return text
-        number, kind = self._rng.choice(fitting)
+        (number, kind), *_ = self._rng.choices(fitting, [len(kind["texts"]) for _, kind in fitting])
         filler = kind["texts"][self._deal(f"filler {number}", len(kind["texts"]))]
         return f"{filler} {text}" if kind.get("before") else f"{text} {filler}"
 

@@ -54,8 +54,10 @@ def clubs(count: int) -> list[Club]:
 
 
 def coaches(count: int, of: Sequence[Club], sports: Sequence[str]) -> list[Coach]:
-    """Deal coaches to clubs in turn, then sports within each club, so that every club has every sport."""
-    return [_coach(n, of[n % len(of)], sports[n // len(of) % len(sports)]) for n in range(count)]
+    """Deal coaches to clubs in turn, then sports within each club, each club beginning with another one."""
+    return [
+        _coach(n, of[n % len(of)], sports[(n // len(of) + n % len(of)) % len(sports)]) for n in range(count)
+    ]
 
 
 def _coach(n: int, club: Club, sport: str) -> Coach:
@@ -101,7 +103,8 @@ def players(count: int, of: Sequence[Coach], rng: Random) -> list[Player]:
     while len(dealt) < count:
         rng.shuffle(places)
         for coach in places[: count - len(dealt)]:
-            first_name, pronoun = rng.choice(names)
+            only = read(f"sports/{coach.sport}").get("pronoun")  # a sport that girls play, say
+            first_name, pronoun = rng.choice([name for name in names if only in (None, name[1])])
             dealt.append(Player(f"player-{len(dealt) + 1:05}", first_name, pronoun, coach))
     return dealt
 

@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from database import embedded, migrate
+from examples.generate import Season, write_season
 from tests.integration.emulator_process import RunningEmulator, running_emulator
 from tests.integration.packaged_postgres import newest_packaged, running_packaged
 
@@ -97,6 +98,8 @@ def emulator(emulator_process: RunningEmulator) -> RunningEmulator:
 
 
 @pytest.fixture(scope="session")
-def season() -> Path:
-    """The example season."""
-    return Path(__file__).parent.parent / "examples" / "season"
+def season(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A season like the example, a third of its size."""
+    folder = tmp_path_factory.mktemp("season")
+    write_season(folder, Season(insights=200, players=60, coaches=8, organizations=2))
+    return folder

@@ -161,7 +161,7 @@ def test_the_demo_tells_the_whole_story_and_leaves_nothing_running(own_home: Pat
     home = own_home
     story = told(touchline("demo", "--json", TOUCHLINE_HOME=str(home), ANTHROPIC_API_KEY="must not be used"))
     assert set(story["insights"]) <= {"summarized", "skipped", "parked"}
-    assert sum(story["insights"].values()) == 200
+    assert sum(story["insights"].values()) == 600
     bill, meter = story["bill"], story["meter"]
     assert bill["cost_usd"] == meter["cost_usd"]
     assert bill["attempts"] == meter["requests"]

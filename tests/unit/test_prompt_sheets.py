@@ -75,8 +75,9 @@ WORKED = [
 ]
 
 
-def test_the_first_three_sports_are_there() -> None:
-    assert {"gaa_football", "soccer", "rugby"} <= set(sports())
+def test_the_nine_sports_are_there() -> None:
+    gaelic = {"gaa_football", "hurling", "camogie"}
+    assert gaelic | {"soccer", "rugby", "basketball", "athletics", "swimming", "hockey"} <= set(sports())
 
 
 @ALL
