@@ -35,6 +35,7 @@ def build_app(settings: Settings) -> ASGIApp:
             Exception: _own_error,
         },
     )
+    app.router.redirect_slashes = False
     app.state.emulator = Emulator(settings)
     return IdentifyAnswers(app)
 

@@ -1,9 +1,10 @@
 """Failures by script: what the admin interface asked for, and which request or batch item each one meets."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from random import Random
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -42,8 +43,6 @@ Place = Literal[
     "batches.items",
     "reports",
 ]
-# Answered with an error body; a batch item can end in these as well, but for the spend cap.
-ERRORS = frozenset({"rate_limited", "spend_cap", "api_error", "overloaded", "timeout", "error"})
 # Something is wrong with what carries the answer.
 TRANSPORT = frozenset({"reset_before_billing", "reset_after_billing", "cut_answer", "not_json"})
 # Something is wrong with the answer itself: only where a model writes one.
@@ -145,11 +144,16 @@ class FaultBook:
             self._faults.remove(fault)
 
 
+def is_(fault: Fault | None, *kinds: Kind) -> bool:
+    """Whether there is a fault, and of one of these kinds."""
+    return fault is not None and fault.kind in kinds
+
+
 def error_by(fault: Fault) -> ApiError | None:
     """The error body of a failure that is answered with one."""
     if fault.kind == "rate_limited":
         message = "This request would exceed your organization's rate limit."
-        return ApiError("rate_limit_error", message, retry_after_seconds=round(fault.seconds or 0))
+        return ApiError("rate_limit_error", message, retry_after_seconds=math.ceil(fault.seconds or 0))
     if fault.kind == "spend_cap":
         details = {"error_code": "enforced_spend_limit_reached"}
         return ApiError("rate_limit_error", "Your organization has reached its spend limit.", details=details)
@@ -192,6 +196,3 @@ def _check(asked: FaultRequest) -> None:
         raise invalid(f"at: a {kind} fault cannot happen to a batch item")
     if place != "batches.items" and (kind in CONTENT or kind == "stream_error"):
         raise invalid(f"at: a {kind} fault needs an answer by a model; {place} has none")
-
-
-assert {*ERRORS, *TRANSPORT, *CONTENT, "stream_error", "slow_first_byte"} == {*get_args(Kind)}

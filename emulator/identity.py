@@ -100,4 +100,4 @@ def _check_version(connection: HTTPConnection) -> None:
 def attempt_of(connection: HTTPConnection) -> int:
     """Which attempt the SDK says this is: 0 is the first."""
     text = connection.headers.get("x-stainless-retry-count", "0")
-    return int(text) if text.isdecimal() else 0
+    return int(text) if text.isdecimal() and len(text) < 10 else 0

@@ -55,6 +55,12 @@ def _count(text: str) -> int:
     return value
 
 
+def _port(text: str) -> int:
+    if not 0 <= int(text) <= 65_535:
+        raise argparse.ArgumentTypeError("must be a TCP port, 0 to 65535")
+    return int(text)
+
+
 def _positive(text: str) -> float:
     value = float(text)
     if not 0 < value < float("inf"):
@@ -93,8 +99,8 @@ def _one_of(*choices: str) -> Callable[[str], str]:
 
 # What is not documented of the API is an option here, its default on the dearer or slower side.
 OPTIONS: tuple[tuple[str, Callable[[str], object], object, str], ...] = (
-    ("--port", _count, 0, "TCP port on 127.0.0.1; 0 takes a free one"),
-    ("--speed", _positive, 1.0, "emulator seconds per real second"),
+    ("--port", _port, 0, "TCP port on 127.0.0.1; 0 takes a free one"),
+    ("--speed", _positive, 1.0, "emulator seconds per real second while no request comes"),
     ("--tier", _one_of(*TIERS), "start", f"rate limits of this usage tier: {', '.join(TIERS)}"),
     ("--burst-seconds", _positive, 1.0, "size of a rate limit's bucket, in seconds of its rate"),
     (

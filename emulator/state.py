@@ -11,9 +11,9 @@ from emulator.books.calls import Arrival, CallRing
 from emulator.books.limits import RateLimits
 from emulator.books.meter import Meter
 from emulator.books.prices import load_prices
-from emulator.books.store import MICROSECOND, Store
+from emulator.books.store import Store, micros, moment
 from emulator.books.usage import Usage
-from emulator.clock import Clock
+from emulator.clock import LATEST, Clock
 from emulator.faults import FaultBook
 from emulator.request.catalog import load_catalog
 from emulator.settings import Settings
@@ -22,8 +22,7 @@ from emulator.settings import Settings
 class Emulator:
     """Settings, models and prices stay; clock, cache, books, limits and faults can be reset.
 
-    Cache, meter, calls and batches are in the store, and so is how far the clock is ahead of the system's:
-    with `--state` they are found again.
+    Cache, meter, calls, batches and the time are in the store: with `--state` they are found again.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -31,8 +30,7 @@ class Emulator:
         self.catalog = load_catalog()
         self.prices = load_prices()
         self.store = Store(settings.state)
-        ahead = timedelta(microseconds=self.store.fact("clock_ahead"))
-        self.clock = Clock(datetime.now(UTC) + ahead, settings.speed, time.monotonic)
+        self.clock = Clock(self._time_found(), settings.speed, time.monotonic)
         self._open_books()
 
     def reset(self) -> None:
@@ -56,16 +54,29 @@ class Emulator:
             "live": Random(self.settings.seed),
             "batch": Random(self.settings.seed),
         }
+        self._drawn: dict[Lane, float] = {lane: chance.random() for lane, chance in self._chance.items()}
 
     def misses_by_chance(self, lane: Lane) -> bool:
-        """Whether this request is one of the isolated misses that happen (`--miss-share`)."""
+        """Whether this request would be one of the isolated misses that happen (`--miss-share`).
+
+        The same until a request of that lane is billed: how often one is refused changes nothing.
+        """
         share = self.settings.miss_share if lane == "live" else self.settings.batch_miss_share
-        return share > 0 and self._chance[lane].random() < share
+        return self._drawn[lane] < share
 
     def bill(
-        self, arrival: Arrival, plan: CachePlan, model: str, usage: Usage, *, free: bool, status: int
+        self,
+        arrival: Arrival,
+        lane: Lane,
+        plan: CachePlan,
+        model: str,
+        usage: Usage,
+        *,
+        free: bool,
+        status: int,
     ) -> None:
         """Enter a request into the books; the answer goes out only after this."""
+        self._drawn[lane] = self._chance[lane].random()
         cost = self.meter.add(arrival.at, arrival.workspace, model, usage, free=free)
         self.calls.add(
             arrival, model=model, status=status, prefixes=plan.prefixes, usage=usage, cost_usd=cost
@@ -73,5 +84,15 @@ class Emulator:
         self.remember_clock()
 
     def remember_clock(self) -> None:
-        """Keep how far the clock is ahead of the system's."""
-        self.store.set_fact("clock_ahead", (self.clock.now() - datetime.now(UTC)) // MICROSECOND)
+        """Keep what the clock shows, and when, so that it never runs backwards."""
+        self.store.set_fact("clock", micros(self.clock.now()))
+        self.store.set_fact("system_clock", micros(datetime.now(UTC)))
+        self.store.set_fact("clock_speed_millionths", round(self.settings.speed * 1e6))
+
+    def _time_found(self) -> datetime:
+        """What the clock shows now, if it has gone on at its speed since it was last looked at."""
+        now, shown = datetime.now(UTC), self.store.fact("clock")
+        if not shown:
+            return now
+        since = max(now - moment(self.store.fact("system_clock")), timedelta(0))
+        return min(moment(shown) + since * self.store.fact("clock_speed_millionths") / 1_000_000, LATEST)

@@ -11,7 +11,7 @@ from emulator.books.caching import CachePlan, Lane
 from emulator.books.calls import NO_ANSWER, Arrival
 from emulator.books.usage import Usage
 from emulator.errors import ApiError, invalid
-from emulator.faults import Fault, error_by
+from emulator.faults import Fault, error_by, is_
 from emulator.identity import new_id
 from emulator.request import shapes
 from emulator.request.catalog import ModelTraits, find_model
@@ -65,36 +65,48 @@ def answer(
 
     Raises ApiError for what cannot be answered, and TooLate where the answer would end after `until`.
     """
-    kind = fault.kind if fault else None
-    prompt = render(request, traits, emulator.settings.preamble_tokens)
-    if prompt.tokens > traits.context_tokens:
-        raise invalid(f"prompt is too long: {prompt.tokens} tokens > {traits.context_tokens} maximum")
-    plan = emulator.caches[lane].plan(
-        traits.name,
-        arrival.workspace,
-        prompt,
-        minimum_tokens=traits.cache_minimum_tokens,
-        now=arrival.at,
-        miss=emulator.misses_by_chance(lane) or kind == "cache_miss",
-    )
+    prompt_tokens, plan = _planned(emulator, arrival, request, traits, fault, lane)
     if lane == "live":
         emulator.limits.admit(traits.family, plan.limited_input_tokens, arrival.at)
-    reply = write_reply(request, traits, fault, emulator.settings.answer_tokens, prompt.tokens)
+    reply = write_reply(request, traits, fault, emulator.settings.answer_tokens, prompt_tokens)
     usage = _usage(plan, reply, request.inference_geo, SERVICE_TIER[lane])
     times = _timetable(
         arrival.at, reply, fault, at_once=lane == "live" and emulator.settings.latency == "off"
     )
     if until is not None and times.ends > until:
         raise TooLate
-    status = NO_ANSWER if kind == "reset_after_billing" else 200
+    status = NO_ANSWER if is_(fault, "reset_after_billing") else 200
     with emulator.store.transaction():
         # A refusal before any output is not billed; it leaves nothing in the cache either.
         if not reply.free:
             emulator.caches[lane].commit(plan, started=arrival.at, begins=times.begins)
-        emulator.bill(arrival, plan, traits.name, usage, free=reply.free, status=status)
+        emulator.bill(arrival, lane, plan, traits.name, usage, free=reply.free, status=status)
     if lane == "live":
         emulator.limits.draw(traits.family, plan.limited_input_tokens, usage.output_tokens, arrival.at)
     return Answered(_message(traits.name, reply, usage), reply, usage, times)
+
+
+def _planned(
+    emulator: Emulator,
+    arrival: Arrival,
+    request: shapes.MessageRequest,
+    traits: ModelTraits,
+    fault: Fault | None,
+    lane: Lane,
+) -> tuple[int, CachePlan]:
+    """The size of the prompt, and what it would read and write."""
+    prompt = render(request, traits, emulator.settings.preamble_tokens)
+    if prompt.tokens > traits.context_tokens:
+        raise invalid(f"prompt is too long: {prompt.tokens} tokens > {traits.context_tokens} maximum")
+    miss = emulator.misses_by_chance(lane) or is_(fault, "cache_miss")
+    return prompt.tokens, emulator.caches[lane].plan(
+        traits.name,
+        arrival.workspace,
+        prompt,
+        minimum_tokens=traits.cache_minimum_tokens,
+        now=arrival.at,
+        miss=miss,
+    )
 
 
 async def settle(emulator: Emulator) -> None:
@@ -163,7 +175,7 @@ def _usage(plan: CachePlan, reply: Reply, geography: str | None, service_tier: s
 
 
 def _timetable(started: datetime, reply: Reply, fault: Fault | None, *, at_once: bool) -> Timetable:
-    late = fault.seconds or 0 if fault and fault.kind == "slow_first_byte" else 0
+    late = fault.seconds or 0 if fault and is_(fault, "slow_first_byte") else 0
     if at_once:
         begins = started + timedelta(seconds=late)
         return Timetable(begins, begins)

@@ -22,7 +22,7 @@ async def create_batch(http: Request) -> Response:
     """Take a batch in; its requests are looked at later, one by one."""
     emulator = emulator_of(http)
     body = await body_of(http, BATCH_BYTES_MAX)
-    # Up to 256 MB of JSON: others are answered meanwhile.
+    # Up to 256 MB of JSON: in a thread, so that others wait for the interpreter only now and then.
     asked = await asyncio.to_thread(shapes.parse, shapes.BatchRequest, body)
     await settle(emulator)
     id_ = new_id("msgbatch")

@@ -9,7 +9,7 @@ from starlette.responses import HTMLResponse, Response, StreamingResponse
 
 from emulator.api.closing import CutAnswer, ResetConnection
 from emulator.errors import ApiError
-from emulator.faults import Fault, Place, error_by
+from emulator.faults import Fault, Place, error_by, is_
 from emulator.identity import require_admin_key, workspace_of
 from emulator.state import Emulator
 
@@ -68,9 +68,9 @@ def guarded(place: Place, group: str, endpoint: Endpoint) -> Endpoint:
 async def fail(emulator: Emulator, fault: Fault) -> None:
     """Raise the error that a fault asks for, at its time; return if it asks for none."""
     error = error_by(fault)
-    if error is None or fault.kind == "stream_error":
+    if error is None or is_(fault, "stream_error"):
         return
-    if fault.kind == "timeout":
+    if is_(fault, "timeout"):
         await emulator.clock.sleep_until(emulator.clock.now() + timedelta(seconds=fault.seconds or 0))
     raise error
 
@@ -79,18 +79,21 @@ async def _failing(http: Request, endpoint: Endpoint, fault: Fault) -> Response:
     """The endpoint's answer, spoiled as the fault asks."""
     emulator = emulator_of(http)
     await fail(emulator, fault)
-    if fault.kind == "reset_before_billing":
+    if is_(fault, "reset_before_billing"):
         return ResetConnection()
     response = await endpoint(http)
-    if fault.kind == "slow_first_byte":
+    if is_(fault, "slow_first_byte"):
         await emulator.clock.sleep_until(emulator.clock.now() + timedelta(seconds=fault.seconds or 0))
-    if fault.kind == "reset_after_billing":
-        return ResetConnection()
-    if fault.kind == "not_json":
-        return HTMLResponse(A_PAGE)
-    if fault.kind == "cut_answer":
+    if is_(fault, "cut_answer"):
         return CutAnswer(_half(response), media_type=response.media_type, headers=_declared(response))
-    return response
+    return replacement(fault) or response
+
+
+def replacement(fault: Fault | None) -> Response | None:
+    """What goes out instead of an answer that has been worked on, if the fault says so."""
+    if is_(fault, "reset_after_billing"):
+        return ResetConnection()
+    return HTMLResponse(A_PAGE) if is_(fault, "not_json") else None
 
 
 async def _half(response: Response) -> AsyncIterator[bytes]:

@@ -7,6 +7,7 @@ Nothing runs in the background: whoever looks first lets the items work whose tu
 """
 
 import json
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -92,8 +93,7 @@ class BatchBook:
         limit = self._settings.batch_queue
         (waiting,) = self._store.one("SELECT coalesce(sum(queued), 0) FROM batch")
         if self._settings.tier != "unlimited" and waiting + len(items) > limit:
-            words = "This request would exceed your organization's limit of"
-            raise ApiError("rate_limit_error", f"{words} {limit:,} batch requests in the processing queue.")
+            raise self._queue_is_full(limit, now)
         places = list(range(len(items)))
         Random(f"{self._settings.seed} {len(items)}").shuffle(places)
         with self._store.transaction():
@@ -105,6 +105,16 @@ class BatchBook:
                 for i, item in enumerate(items)
             )
             self._store.run_many(CREATE_ITEM, rows)
+
+    def _queue_is_full(self, limit: int, now: datetime) -> ApiError:
+        (turn,) = self._store.one("SELECT min(starts_at) FROM batch_item WHERE state = 'queued'")
+        wait = math.ceil((moment(turn) - now).total_seconds()) if turn is not None else 0
+        return ApiError(
+            "rate_limit_error",
+            f"This request would exceed your organization's limit of {limit:,} batch requests in the "
+            "processing queue.",
+            retry_after_seconds=max(1, wait),
+        )
 
     def get(self, id_: str, workspace: str, now: datetime) -> Batch:
         """The batch by this id, if this workspace has it."""
@@ -221,6 +231,6 @@ DUE = """
 FINISH_ITEM = "UPDATE batch_item SET state = ?, params = NULL, result = ? WHERE batch = ? AND position = ?"
 FINISH = "UPDATE batch SET queued = queued - 1, ends_at = max(ends_at, ?) WHERE number = ?"
 ARCHIVE_ITEMS = """
-    DELETE FROM batch_item
+    UPDATE batch_item SET result = NULL
     WHERE batch IN (SELECT number FROM batch WHERE created_at <= ? AND queued = 0 AND archived = 0)
 """

@@ -65,11 +65,11 @@ class RateLimits:
         """Refuse with 429 and `retry-after` what the buckets cannot serve now."""
         # Output is not known yet: a bucket in debt refuses, any other lets the request begin.
         amounts = {"requests": 1.0, "input-tokens": float(input_tokens), "output-tokens": 0.0}
-        for kind, amount in amounts.items() if self._per_minute else ():
-            bucket = self._bucket(family, kind, now)
-            wait = bucket.wait_seconds(amount)
-            if wait > 0:
-                raise _refusal(kind, bucket, wait)
+        buckets = {kind: self._bucket(family, kind, now) for kind in (amounts if self._per_minute else ())}
+        waits = {kind: bucket.wait_seconds(amounts[kind]) for kind, bucket in buckets.items()}
+        longest = max(waits, key=waits.__getitem__, default=None)
+        if longest is not None and waits[longest] > 0:
+            raise _refusal(longest, buckets[longest], waits[longest])
 
     def draw(self, family: str, input_tokens: int, output_tokens: int, now: datetime) -> None:
         """Take what an admitted request uses."""
@@ -103,7 +103,7 @@ class RateLimits:
             headers[f"anthropic-ratelimit-{kind}-limit"] = str(bucket.per_minute)
             headers[f"anthropic-ratelimit-{kind}-remaining"] = str(max(0, math.floor(bucket.level)))
             full_in = timedelta(seconds=(bucket.capacity - bucket.level) / bucket.per_second)
-            headers[f"anthropic-ratelimit-{kind}-reset"] = rfc3339((now + full_in).replace(microsecond=0))
+            headers[f"anthropic-ratelimit-{kind}-reset"] = rfc3339(_whole_second(now + full_in))
         return headers
 
     def _bucket(self, group: str, kind: str, now: datetime) -> Bucket:
@@ -114,6 +114,11 @@ class RateLimits:
         bucket = self._buckets[key]
         bucket.refill(now)
         return bucket
+
+
+def _whole_second(moment: datetime) -> datetime:
+    """The next whole second: a reset must not be told before it is true."""
+    return moment if moment.microsecond == 0 else moment.replace(microsecond=0) + timedelta(seconds=1)
 
 
 def _refusal(kind: str, bucket: Bucket, wait_seconds: float) -> ApiError:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from emulator.books.prices import PriceBook, decimal_text
 from emulator.books.store import Store, micros, moment
-from emulator.books.usage import Usage
+from emulator.books.usage import BILLED_CLASSES, Usage
 
 MINUTE = 60_000_000
 PICODOLLARS = Decimal(10**12)
@@ -39,12 +39,11 @@ class Meter:
 
     def add(self, at: datetime, workspace: str, model: str, usage: Usage, *, free: bool = False) -> Decimal:
         """Count one request that has usage, whether or not its answer arrives; gives its cost in dollars."""
-        price = self._prices.price(model, at, usage.total_input_tokens)
-        costs = self._prices.costs_usd(price, usage)
-        cost = Decimal(0) if free else sum(costs.values(), Decimal(0))
+        step = self._prices.price(model, at, usage.total_input_tokens).prompt_tokens_above
+        cost = Decimal(0) if free else self._prices.cost_usd(model, usage, at)
         window = "200k-1M" if usage.total_input_tokens > LONG_CONTEXT_TOKENS else "0-200k"
-        key = (usage.service_tier, usage.inference_geo, window, price.prompt_tokens_above, not free)
-        tokens = [getattr(usage, name) for name in costs]
+        key = (usage.service_tier, usage.inference_geo, window, step, not free)
+        tokens = [getattr(usage, name) for name in BILLED_CLASSES]
         minute = micros(at) // MINUTE * MINUTE
         self._store.run(ADD, minute, workspace, model, *key, *tokens, picodollars(cost))
         return cost

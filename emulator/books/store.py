@@ -44,7 +44,9 @@ class Store:
                 f"BEGIN; {_schema()}; PRAGMA application_id = {APPLICATION_ID}; "
                 f"PRAGMA user_version = {VERSION}; COMMIT"
             )
-        elif (found, self.one("PRAGMA user_version")[0]) != (APPLICATION_ID, VERSION):
+        elif found == APPLICATION_ID and self.one("PRAGMA user_version")[0] != VERSION:
+            raise NotOurFile(f"--state {file}: of another version of this emulator; name a new file")
+        elif found != APPLICATION_ID:
             raise NotOurFile(f"--state {file}: not a state file of this emulator; name a new file")
         self.run(f"PRAGMA journal_mode = {'WAL' if file else 'MEMORY'}")
         self.run("PRAGMA synchronous = OFF")

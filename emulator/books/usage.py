@@ -7,6 +7,15 @@ Source: the API reference of `usage`: the total input is `input_tokens` (uncache
 from dataclasses import dataclass, replace
 from typing import Any
 
+# The fields that have a price each, in the order in which they are stored.
+BILLED_CLASSES = (
+    "input_tokens",
+    "cache_write_5m_tokens",
+    "cache_write_1h_tokens",
+    "cache_read_tokens",
+    "output_tokens",
+)
+
 
 @dataclass(frozen=True)
 class Usage:
@@ -33,14 +42,8 @@ class Usage:
 
     def plus(self, other: "Usage") -> "Usage":
         """The sum of the billed classes of both."""
-        names = (
-            "input_tokens",
-            "cache_write_5m_tokens",
-            "cache_write_1h_tokens",
-            "cache_read_tokens",
-            "output_tokens",
-        )
-        return replace(self, **{name: getattr(self, name) + getattr(other, name) for name in names})
+        sums = {name: getattr(self, name) + getattr(other, name) for name in BILLED_CLASSES}
+        return replace(self, **sums)
 
     def as_message_usage(self) -> dict[str, Any]:
         """The `usage` object of a message."""

@@ -5,11 +5,12 @@ Source: the parameter types of the SDK 2.12. pydantic words a violation as the A
 What the API knows and this emulator does not is named here too, so that it is refused by name.
 """
 
+import json
 from collections.abc import Callable
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
-from pydantic_core import PydanticCustomError, from_json
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import PydanticCustomError
 
 from emulator.errors import NOT_IMITATED, invalid
 
@@ -55,7 +56,19 @@ def _is_tool_of_the_api(kind: Any) -> bool:
 class Strict(BaseModel):
     """No unknown fields, no coercion, no mutation."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, arbitrary_types_allowed=False)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+def _finite(value: dict[str, Any]) -> dict[str, Any]:
+    """`NaN`, `Infinity` and numbers beyond all bounds are no JSON, although pydantic reads them."""
+    try:
+        json.dumps(value, allow_nan=False)
+    except ValueError as error:
+        raise PydanticCustomError("not_json", "Input should be valid JSON: numbers must be finite") from error
+    return value
+
+
+JsonObject = Annotated[dict[str, Any], AfterValidator(_finite)]
 
 
 class CacheControl(Strict):
@@ -74,7 +87,7 @@ class ToolUseBlock(Strict):
     type: Literal["tool_use"]
     id: str = Field(pattern=r"^[a-zA-Z0-9_-]+$")
     name: str = Field(min_length=1, max_length=200)
-    input: dict[str, Any]
+    input: JsonObject
     cache_control: CacheControl | None = None
     caller: Any = None
     toolset_name: str | None = None
@@ -123,13 +136,13 @@ class Message(Strict):
 
 class Tool(Strict):
     name: str = Field(pattern=r"^[a-zA-Z0-9_-]{1,128}$")
-    input_schema: dict[str, Any]
+    input_schema: JsonObject
     description: str | None = None
     type: Literal["custom"] | None = None
     strict: bool | None = None
     cache_control: CacheControl | None = None
     eager_input_streaming: bool | None = None
-    input_examples: list[dict[str, Any]] | None = None
+    input_examples: list[JsonObject] | None = None
     # Known to the API, refused by this emulator with a message of their own.
     allowed_callers: Any = None
     defer_loading: bool | None = None
@@ -187,7 +200,7 @@ Thinking = Annotated[
 class OutputFormat(Strict):
     type: Literal["json_schema"]
     # Serialised as `schema`; the attribute avoids pydantic's method of that name.
-    json_schema: dict[str, Any] = Field(alias="schema")
+    json_schema: JsonObject = Field(alias="schema")
 
 
 class OutputConfig(Strict):
@@ -238,7 +251,7 @@ class BatchItem(Strict):
     """One request of a batch; what is in `params` is looked at when its turn comes, not before."""
 
     custom_id: str = Field(pattern=r"^[a-zA-Z0-9_-]{1,64}$")
-    params: dict[str, Any]
+    params: JsonObject
 
 
 class BatchRequest(Strict):
@@ -252,7 +265,6 @@ Parsed = TypeVar("Parsed", bound=BaseModel)
 
 def parse(shape: type[Parsed], body: bytes | str) -> Parsed:
     """Read a body into its shape, or refuse it in the API's words."""
-    _refuse_what_json_has_not(body)
     try:
         return shape.model_validate_json(body)
     except ValidationError as error:
@@ -267,14 +279,3 @@ def _steps(place: tuple[int | str, ...]) -> list[str]:
     """The way to a field as the API tells it: a tool's kind is a step of its own."""
     steps = [str(step) for step in place]
     return [*steps[:2], "custom", *steps[2:]] if steps[:1] == ["tools"] and len(steps) > 2 else steps
-
-
-def _refuse_what_json_has_not(body: bytes | str) -> None:
-    """`NaN` and `Infinity` are no JSON, although pydantic reads them where anything may stand."""
-    data = body.encode() if isinstance(body, str) else body
-    if b"NaN" not in data and b"Infinity" not in data:
-        return
-    try:
-        from_json(data, allow_inf_nan=False)
-    except ValueError as error:
-        raise invalid(f"The request body is not valid JSON: {error}") from error

@@ -39,7 +39,7 @@ def events(message: dict[str, Any], reply: Reply, usage: Usage) -> Iterator[dict
 
 
 def encode(event: dict[str, Any]) -> bytes:
-    """One event on the shapes."""
+    """One event on the wire."""
     data = json.dumps(event, separators=(",", ":"), ensure_ascii=False)
     return f"event: {event['type']}\ndata: {data}\n\n".encode()
 

@@ -168,6 +168,7 @@ def test_results_are_kept_for_29_days(emulator: RunningEmulator) -> None:
     batch = retrieve(emulator, batch)
     assert batch.archived_at is not None
     assert (batch.results_url, batch.processing_status) == (None, "ended")
+    assert batch.request_counts.succeeded == 1
     with pytest.raises(anthropic.NotFoundError, match="29 days"):
         emulator.client().get(f"/v1/messages/batches/{batch.id}/results", cast_to=object)
 
@@ -228,8 +229,9 @@ def test_a_batch_belongs_to_the_workspace_of_its_key(emulator: RunningEmulator) 
 def test_the_queue_has_a_limit_that_ended_batches_do_not_count_towards() -> None:
     with running_emulator("--batch-queue", "3") as emulator:
         create(emulator, item("a"), item("b"))
-        with pytest.raises(anthropic.RateLimitError, match="processing queue"):
+        with pytest.raises(anthropic.RateLimitError, match="processing queue") as refused:
             create(emulator, item("a"), item("b"))
+        assert int(refused.value.response.headers["retry-after"]) == DELAY_SECONDS
         create(emulator, item("c"))
         emulator.advance(DELAY_SECONDS + 10)
         create(emulator, item("a"), item("b"), item("c"))

@@ -47,7 +47,14 @@ def test_two_emulators_do_not_know_of_each_other() -> None:
 
 @pytest.mark.parametrize(
     "options",
-    [("--tier", "gold"), ("--speed", "0"), ("--miss-share", "2"), ("--port", "-1"), ("--stat", "f")],
+    [
+        ("--tier", "gold"),
+        ("--speed", "0"),
+        ("--miss-share", "2"),
+        ("--port", "-1"),
+        ("--port", "70000"),
+        ("--stat", "f"),
+    ],
     ids=" ".join,
 )
 def test_an_option_it_does_not_know_is_an_error_and_nothing_starts(options: tuple[str, ...]) -> None:

@@ -138,8 +138,66 @@ def test_every_group_of_paths_has_a_limit_of_its_own_and_tells_it_whatever_the_a
         assert send(emulator).stop_reason == "end_turn"
 
 
-def test_a_refused_message_tells_how_the_limits_stand_as_well() -> None:
+@pytest.mark.parametrize("change", [{"stop_sequences": [" "]}, {"metadata": 5}], ids=["rule", "shape"])
+def test_a_refused_message_tells_how_the_limits_stand_as_well(change: dict[str, Any]) -> None:
     with running_emulator("--latency", "off") as emulator:
         with pytest.raises(anthropic.BadRequestError) as refused:
-            send(emulator, stop_sequences=[" "])
+            send(emulator, **change)
         assert refused.value.response.headers["anthropic-ratelimit-requests-limit"] == "1000"
+
+
+def test_output_and_uncached_input_draw_from_their_limits_and_cache_reads_do_not() -> None:
+    def remaining(answer: Any) -> tuple[int, int]:
+        kinds = ("input-tokens", "output-tokens")
+        first, second = (int(answer.headers[f"anthropic-ratelimit-{kind}-remaining"]) for kind in kinds)
+        return first, second
+
+    with running_emulator("--latency", "off", "--speed", "0.000001") as emulator:
+        create = emulator.client().messages.with_raw_response.create
+        cold, warm = create(**asked()), create(**asked())
+        usages = [classes(answer.parse().usage) for answer in (cold, warm)]
+        output_tokens = warm.parse().usage.output_tokens
+    assert usages[1][3] == STABLE_TOKENS
+    drawn = [before - after for before, after in zip(remaining(cold), remaining(warm), strict=True)]
+    assert drawn == [usages[1][0], output_tokens]
+    assert 2_000_000 // 60 - remaining(cold)[0] == usages[0][0] + STABLE_TOKENS
+
+
+def test_a_burst_of_cold_calls_pays_as_much_at_ten_times_the_speed() -> None:
+    async def burst(emulator: RunningEmulator) -> None:
+        async with emulator.async_client() as client:
+            await asyncio.gather(*[client.messages.create(**asked()) for _ in range(60)])
+
+    for speed in ("1", "10"):
+        with running_emulator("--speed", speed, "--answer-tokens", "20", "--tier", "unlimited") as emulator:
+            asyncio.run(burst(emulator))
+            (row,) = emulator.meter()["rows"]
+            assert (row["cache_write_5m_tokens"], row["cache_read_tokens"]) == (60 * STABLE_TOKENS, 0)
+
+
+def test_refusals_do_not_change_which_requests_miss() -> None:
+    def reads(*options: str) -> list[bool]:
+        seen: list[bool] = []
+        with running_emulator("--latency", "off", "--miss-share", "0.4", *options) as emulator:
+            while len(seen) < 30:
+                try:
+                    seen.append(classes(send(emulator).usage)[3] > 0)
+                except anthropic.RateLimitError:
+                    emulator.advance(1)
+        return seen
+
+    assert reads("--tier", "start", "--speed", "0.001") == reads("--tier", "unlimited")
+
+
+def test_a_reset_answers_who_is_still_waiting() -> None:
+    async def scenario(emulator: RunningEmulator) -> None:
+        await asyncio.to_thread(emulator.advance, 86_400)
+        async with emulator.async_client() as client:
+            call = asyncio.create_task(client.messages.create(**asked(), timeout=20))
+            while not await asyncio.to_thread(emulator.calls):
+                assert not call.done()
+            await asyncio.to_thread(emulator.reset)
+            await asyncio.wait_for(call, 10)
+
+    with running_emulator("--speed", "0.01", "--tier", "unlimited") as emulator:
+        asyncio.run(scenario(emulator))

@@ -119,3 +119,26 @@ def test_a_folder_that_is_not_there_is_an_error_that_says_what_to_do(tmp_path: P
     ended = ends_with("--state", str(tmp_path / "nowhere" / "state"))
     assert (ended.returncode, ended.stdout) == (1, "")
     assert "in a folder that can be written" in ended.stderr
+
+
+def test_the_clock_never_runs_backwards_over_a_kill_at_any_speed(tmp_path: Path) -> None:
+    file = tmp_path / "state"
+    with running_emulator("--speed", "1000", "--state", str(file), "--latency", "off") as emulator:
+        send(emulator)
+        before = emulator.now()
+        while emulator.now()[:16] == before[:16]:
+            pass  # a minute of its time, with nothing to remember
+        before = emulator.now()
+        emulator.process.kill()
+        emulator.process.wait()
+    with killed_at_the_end(file) as emulator:
+        assert emulator.now() >= before
+
+
+def test_a_file_of_another_version_says_so(tmp_path: Path) -> None:
+    file = tmp_path / "state"
+    with killed_at_the_end(file):
+        pass
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    assert "of another version" in ends_with("--state", str(file)).stderr

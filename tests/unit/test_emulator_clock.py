@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from emulator.clock import Clock, rfc3339
+from emulator.clock import CLIENT_AT_WORK_SECONDS, Clock, rfc3339
+from emulator.errors import ApiError
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 
@@ -71,3 +72,43 @@ def test_a_restart_forgets_every_advance() -> None:
 
 def test_times_are_written_in_utc() -> None:
     assert rfc3339(START) == "2026-11-01T00:00:00Z"
+
+
+def test_while_requests_come_a_second_is_a_second_at_any_speed() -> None:
+    seconds = [0.0]
+    clock = Clock(START, 10, lambda: seconds[0])
+    for _ in range(100):
+        clock.request_came()
+        seconds[0] += CLIENT_AT_WORK_SECONDS / 2
+    busy = 100 * CLIENT_AT_WORK_SECONDS / 2
+    assert clock.now() - START == pytest.approx(timedelta(seconds=busy), abs=timedelta(milliseconds=1))
+    seconds[0] += CLIENT_AT_WORK_SECONDS / 2 + 1
+    waited = timedelta(seconds=busy + CLIENT_AT_WORK_SECONDS / 2 + 10)
+    assert clock.now() - START == pytest.approx(waited, abs=timedelta(milliseconds=1))
+
+
+def test_a_slow_clock_stays_slow_while_requests_come() -> None:
+    seconds = [0.0]
+    clock = Clock(START, 0.001, lambda: seconds[0])
+    clock.request_came()
+    seconds[0] += 10
+    assert clock.now() - START == pytest.approx(timedelta(milliseconds=10), abs=timedelta(microseconds=10))
+
+
+def test_a_restart_wakes_who_waits_for_a_moment_of_the_time_before() -> None:
+    async def scenario() -> None:
+        clock = Clock(START, 1, lambda: 0.0)
+        clock.advance(86_400)
+        waiting = asyncio.create_task(clock.sleep_until(clock.now() + timedelta(seconds=5)))
+        await asyncio.sleep(0)
+        clock.restart(START)
+        await asyncio.wait_for(waiting, 5)
+
+    asyncio.run(scenario())
+
+
+def test_an_advance_beyond_the_calendar_is_refused_and_moves_nothing() -> None:
+    clock = Clock(START, 1, lambda: 0.0)
+    with pytest.raises(ApiError, match="advance_seconds"):
+        clock.advance(1e12)
+    assert clock.now() == START

@@ -88,3 +88,22 @@ def test_an_unlimited_tier_refuses_nothing_and_says_nothing() -> None:
     for _ in range(10_000):
         send(limits, input_tokens=1_000_000, output_tokens=1_000_000)
     assert limits.headers("haiku", START) == {}
+
+
+def test_retry_after_is_long_enough_for_every_bucket_that_is_short() -> None:
+    limits = RateLimits("start", 1)
+    for _ in range(15):
+        send(limits)
+    send(limits, input_tokens=200_000)
+    with pytest.raises(ApiError) as refused:
+        send(limits, input_tokens=10)
+    wait = refused.value.retry_after_seconds
+    assert wait is not None
+    send(limits, seconds=wait, input_tokens=10)
+
+
+def test_a_reset_is_never_told_before_it_is_true() -> None:
+    limits = RateLimits("start", 1)
+    send(limits, seconds=0.191)
+    reset = datetime.fromisoformat(limits.headers("haiku", at(0.191))["anthropic-ratelimit-requests-reset"])
+    assert reset == START + timedelta(seconds=1)

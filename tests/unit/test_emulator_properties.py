@@ -124,7 +124,7 @@ class SlowCache:
         self.entries[prefix] = (ttl, begins, ends)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 @given(st.lists(requests(), min_size=1, max_size=10), st.data())
 def test_reads_are_what_an_earlier_write_covers_classes_add_up_and_the_meter_is_the_sum_of_the_answers(
     sent: list[Asked], data: st.DataObject

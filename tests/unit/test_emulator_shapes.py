@@ -212,3 +212,14 @@ def test_an_empty_string_is_no_block(system: object) -> None:
     request = {"model": "claude-haiku-5-5", "messages": said, "system": system}
     parsed = shapes.parse(shapes.PromptRequest, json.dumps(request))
     assert (parsed.system, parsed.messages[0].content) == ([], [])
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
+def test_a_number_that_json_has_not_is_refused_wherever_anything_may_stand(number: str) -> None:
+    form = f'{{"type":"json_schema","schema":{{"const":{number}}}}}'
+    body = f'{{"model":"m","messages":[{{"role":"user","content":"x"}}],"output_config":{{"format":{form}}}}}'
+    with pytest.raises(ApiError, match="numbers must be finite"):
+        shapes.parse(shapes.PromptRequest, body)
+    batch = f'{{"requests":[{{"custom_id":"a","params":{{"x":{number}}}}}]}}'
+    with pytest.raises(ApiError, match="numbers must be finite"):
+        shapes.parse(shapes.BatchRequest, batch)
