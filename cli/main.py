@@ -9,7 +9,19 @@ from types import FrameType
 
 import typer
 
-from cli import database, demo, doctor, emulator, ingest, insights, ledger, summaries, summarize, usage
+from cli import (
+    database,
+    demo,
+    doctor,
+    emulator,
+    ingest,
+    insights,
+    ledger,
+    prompts,
+    summaries,
+    summarize,
+    usage,
+)
 from cli.output import complain
 from core.errors import BadInput, Stopped, TouchlineError
 
@@ -24,6 +36,7 @@ app.command("ingest")(ingest.ingest)
 app.command("summarize")(summarize.summarize)
 app.add_typer(insights.app, name="insights")
 app.add_typer(summaries.app, name="summaries")
+app.add_typer(prompts.app, name="prompts")
 app.command("usage")(usage.usage)
 app.add_typer(ledger.app, name="ledger")
 app.command("emulator")(emulator.emulator)

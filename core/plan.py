@@ -44,6 +44,7 @@ class ClaimedInsight:
     date_of_birth: date | None
     team: str | None
     position: str | None
+    earlier_summaries: tuple[str, ...] = ()  # of the player, as sent to the parents, newest first
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +111,7 @@ def _draft(insight: ClaimedInsight, model: str, now: datetime) -> _Draft:
         age_group=prompt.age_group_of(insight.age_group, insight.date_of_birth, now.date()),
         team=insight.team,
         position=insight.position,
+        earlier_summaries=tuple(_nameless(text, insight) for text in insight.earlier_summaries),
     )
     layers = prompt.layers(insight.sport, insight.tone, facts)
     return _Draft(insight, layers, _prefixes(insight, model, layers))
@@ -163,11 +165,11 @@ def _marked(
 
 
 def _note(insight: ClaimedInsight) -> str:
-    title, description = (
-        prompt.without_last_name(text, insight.first_name, insight.last_name)
-        for text in (insight.title, insight.description)
-    )
-    return prompt.note_text(title, description)
+    return prompt.note_text(_nameless(insight.title, insight), _nameless(insight.description, insight))
+
+
+def _nameless(text: str, insight: ClaimedInsight) -> str:
+    return prompt.without_last_name(text, insight.first_name, insight.last_name)
 
 
 def _prefix_lengths(layers: Sequence[prompt.Layer], model: str) -> tuple[int, ...]:

@@ -8,7 +8,7 @@ is normalised (NFC) before it is written down.
 import json
 import re
 import unicodedata
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
@@ -24,9 +24,14 @@ THINKING_OFF = {"claude-sonnet-5-5": {"type": "between_tools"}}
 
 # Names the layout that `layers`, `note_text` and `request_body` write; change it when the layout changes, so
 # that the prompt version changes too although no text did.
-FORMAT = "system: instructions, sport, tone; user: <player> json, <note> json of title, text; 1"
+FORMAT = (
+    "system: instructions, sport, tone; user: <player> json, earlier_summaries; <note> json of title, text; 2"
+)
 
 LAYER_NAMES = ("instructions", "sport", "tone", "player")  # the order in the prompt: most shared first
+
+EARLIER_SUMMARIES_MAX = 3
+EARLIER_SUMMARY_LENGTH_MAX = 300  # characters; two to three sentences are about 200
 
 AGE_GROUP_YOUNGEST = 6
 AGE_GROUP_OLDEST = 18
@@ -47,6 +52,7 @@ class PlayerFacts:
     age_group: str | None
     team: str | None
     position: str | None
+    earlier_summaries: tuple[str, ...] = ()  # what the parents were sent before, newest first
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +63,26 @@ class Layer:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class PromptTexts:
+    """All texts that make the prompts of one sport and tone, and the version that is their hash."""
+
+    version: str  # 12 hex digits
+    sport: str
+    tone: Tone
+    format: str  # of the layout, see FORMAT
+    instructions: str
+    sport_sheet: str
+    tone_text: str
+    answer_schema: str
+
+    def layers(self) -> tuple[Layer, Layer, Layer]:
+        """Return the layers that all players of this sport and tone share."""
+        texts = (self.instructions, self.sport_sheet, self.tone_text)
+        first, second, third = (Layer(*pair) for pair in zip(LAYER_NAMES, texts, strict=False))
+        return first, second, third
+
+
 def sports() -> tuple[str, ...]:
     """Return the codes of all sports that have a sheet, sorted. Adding a sport is adding a file."""
     return tuple(_sheets())
@@ -64,12 +90,28 @@ def sports() -> tuple[str, ...]:
 
 def layers(sport: str, tone: Tone, player: PlayerFacts) -> tuple[Layer, Layer, Layer, Layer]:
     """Return the four layers in prompt order. Raises BadInput for a sport without a sheet."""
-    return (
-        Layer("instructions", _text("instructions.md")),
-        Layer("sport", sport_sheet(sport)),
-        Layer("tone", _text(f"tones/{tone.value}.md")),
-        Layer("player", player_text(player)),
+    return (*texts_of(sport, tone).layers(), Layer("player", player_text(player)))
+
+
+@cache
+def texts_of(sport: str, tone: Tone) -> PromptTexts:
+    """Return the current texts of a sport and tone. Raises BadInput for a sport without a sheet."""
+    texts = (
+        FORMAT,
+        _text("instructions.md"),
+        sport_sheet(sport),
+        _text(f"tones/{tone.value}.md"),
+        _text("answer.schema.json"),
     )
+    return PromptTexts(version_of(texts), sport, tone, *texts)
+
+
+def example() -> tuple[PlayerFacts, str]:
+    """Return a made-up player with three earlier summaries, and a note, of the usual length."""
+    made_up = json.loads(_text("example.json"))
+    player, note = made_up["player"], made_up["note"]
+    facts = PlayerFacts(**player | {"earlier_summaries": tuple(player["earlier_summaries"])})
+    return facts, note_text(note["title"], note["text"])
 
 
 def sport_sheet(sport: str) -> str:
@@ -82,11 +124,13 @@ def sport_sheet(sport: str) -> str:
 
 def player_text(player: PlayerFacts) -> str:
     """Return the fenced block about the child; what is not known is left out."""
-    known = {
+    earlier = [_cut(text) for text in player.earlier_summaries if text][:EARLIER_SUMMARIES_MAX]
+    known: dict[str, str | list[str] | None] = {
         "first_name": player.first_name,
         "age_group": player.age_group,
         "team": player.team,
         "position": player.position,
+        "earlier_summaries": earlier,
     }
     return _fenced("player", {name: value for name, value in known.items() if value})
 
@@ -139,18 +183,9 @@ def answer_schema() -> dict[str, Any]:
     return schema
 
 
-@cache
 def prompt_version(sport: str, tone: Tone) -> str:
     """Return 12 hex digits that change when any text used for this sport and tone changes."""
-    return version_of(
-        (
-            FORMAT,
-            _text("instructions.md"),
-            sport_sheet(sport),
-            _text(f"tones/{tone.value}.md"),
-            _text("answer.schema.json"),
-        )
-    )
+    return texts_of(sport, tone).version
 
 
 def version_of(texts: Sequence[str]) -> str:
@@ -189,11 +224,26 @@ def age_group_of(age_group: str | None, date_of_birth: date | None, on: date) ->
     return "senior" if reached > AGE_GROUP_OLDEST else f"u{max(reached, AGE_GROUP_YOUNGEST)}"
 
 
-def _fenced(tag: str, facts: dict[str, str]) -> str:
+def _fenced(tag: str, facts: Mapping[str, str | list[str]]) -> str:
     """Write facts as one line of JSON between tags that nothing inside the facts can spell."""
-    normal = {name: unicodedata.normalize("NFC", value) for name, value in facts.items()}
+    normal = {name: _normal(value) for name, value in facts.items()}
     line = json.dumps(normal, ensure_ascii=False)
     return f"<{tag}>\n{_ESCAPED.sub(_as_escape, line)}\n</{tag}>"
+
+
+def _normal(value: str | list[str]) -> str | list[str]:
+    if isinstance(value, str):
+        return unicodedata.normalize("NFC", value)
+    return [unicodedata.normalize("NFC", each) for each in value]
+
+
+def _cut(text: str) -> str:
+    """Cut an earlier summary that is too long, between two words if it has any."""
+    normal = unicodedata.normalize("NFC", text)
+    if len(normal) <= EARLIER_SUMMARY_LENGTH_MAX:
+        return normal
+    head = normal[: EARLIER_SUMMARY_LENGTH_MAX - 1]
+    return (head.rpartition(" ")[0] or head) + "…"
 
 
 def _as_escape(found: re.Match[str]) -> str:

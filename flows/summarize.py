@@ -13,6 +13,7 @@ from tasks.artifacts import publish_report
 from tasks.calls import answer_chunk
 from tasks.clock import SystemClock
 from tasks.insights import claim_insights, give_back_claims
+from tasks.prompts import keep_prompts
 from tasks.run import Run, Watch, open_run
 from tasks.spool import replay_spool
 from tasks.together import together
@@ -56,6 +57,7 @@ async def drain(run: Run, organization_id: str | None, insight_limit: int | None
                 break
             chunks = plan_calls(claimed, model=run.model, now=run.clock.now(), warm=run.warm_prefixes())
             run.expect(chunks)
+            await keep_prompts(run, chunks)
             await together(answer_chunk(chunk, run) for chunk in chunks)
         if run.failure:
             raise run.failure

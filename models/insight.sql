@@ -56,19 +56,31 @@ WITH waiting AS (
     ORDER BY waiting.since, insight.player_id, insight.created_at, insight.id
     LIMIT :insight_limit
     FOR UPDATE OF insight SKIP LOCKED
-), claimed AS (
-    UPDATE insight SET state = 'claimed', state_reason = NULL, not_before = NULL,
-        claimed_by = :holder, lease_until = :lease_until
-    FROM chosen WHERE chosen.id = insight.id
-    RETURNING insight.*
 )
-SELECT claimed.id, claimed.organization_id, claimed.coach_id, claimed.player_id, claimed.title,
-    claimed.description, claimed.category, claimed.created_at, coalesce(claimed.sport, player.sport) AS sport,
+UPDATE insight SET state = 'claimed', state_reason = NULL, not_before = NULL,
+    claimed_by = :holder, lease_until = :lease_until
+FROM chosen WHERE chosen.id = insight.id
+RETURNING insight.id
+
+-- name: for_prompt
+-- All that the prompts of these insights need. With what the player's parents were sent before by the same club,
+-- newest first: only what was approved, of the run's own kind (a rehearsal's words never reach a live prompt),
+-- and not what was made of the insight itself.
+SELECT insight.id, insight.organization_id, insight.coach_id, insight.player_id, insight.title,
+    insight.description, insight.category, insight.created_at, coalesce(insight.sport, player.sport) AS sport,
     coach.tone, coach.skip_sensitive, player.first_name, player.last_name, player.age_group, player.date_of_birth,
-    player.team, player.position
-FROM claimed
-JOIN coach ON coach.id = claimed.coach_id
-JOIN player ON player.id = claimed.player_id
+    player.team, player.position,
+    ARRAY(
+        SELECT summary.text FROM summary
+        WHERE summary.player_id = insight.player_id AND summary.organization_id = insight.organization_id
+          AND summary.state IN ('approved', 'delivered', 'viewed') AND summary.rehearsal = :rehearsal
+          AND summary.insight_id <> insight.id
+        ORDER BY summary.created_at DESC, summary.id DESC LIMIT :earlier_summaries_max
+    ) AS earlier_summaries
+FROM insight
+JOIN coach ON coach.id = insight.coach_id
+JOIN player ON player.id = insight.player_id
+WHERE insight.id = ANY(CAST(:insight_ids AS text[]))
 
 -- name: hold
 -- Prove that the claim is still ours, and hold it for as long again; gives the coach's key as it is now.

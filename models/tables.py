@@ -7,6 +7,7 @@ from models.guardian import Guardian
 from models.insight import Insight
 from models.organization import Organization
 from models.player import Player
+from models.prompt import Prompt
 from models.rollup_dirty_day import RollupDirtyDay
 from models.summary import Summary
 
@@ -18,6 +19,7 @@ __all__ = [
     "Insight",
     "Organization",
     "Player",
+    "Prompt",
     "RollupDirtyDay",
     "Summary",
     "metadata",

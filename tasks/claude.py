@@ -61,6 +61,17 @@ async def ask(
         raise CallFailed(Failure(status=200, error_type="usage_unreadable")) from None
 
 
+async def count_tokens(client: AsyncAnthropic, body: Mapping[str, Any]) -> int:
+    """Return the input tokens of a request as the API counts them, free. Raises CallFailed as `ask`."""
+    try:
+        counted = await client.messages.count_tokens(**body)
+    except anthropic.APIError as error:
+        raise CallFailed(failure_of(error)) from None
+    if not isinstance(getattr(counted, "input_tokens", None), int):
+        raise CallFailed(Failure(status=200, error_type="answer_unreadable"))
+    return counted.input_tokens
+
+
 async def _ask(client: AsyncAnthropic, body: Mapping[str, Any]) -> Reply:
     message = await client.messages.create(**body)
     # The SDK builds its objects from whatever came with a 200, a proxy's page of HTML included.

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from core.categories import SENSITIVE_WORDS
 from core.plan import ClaimedInsight
+from core.prompt import EARLIER_SUMMARIES_MAX
 from core.states import InsightState, Tone
 from models.insight import QUERIES
 from tasks.run import Run
@@ -37,15 +38,31 @@ async def claim_insights(run: Run, organization_id: str | None, insight_limit: i
         await connection.execute(QUERIES["release_ended"], due)
         await connection.execute(QUERIES["switch_back"], due)
         skipped = await connection.execute(QUERIES["switch_off"], due)
-        claimed = await connection.execute(QUERIES["claim"], due)
-        return skipped.all(), claimed.all()
+        claimed = (await connection.execute(QUERIES["claim"], due)).scalars().all()
+        wanted = asked_for_prompts(claimed, rehearsal=run.settings.rehearsal)
+        return skipped.all(), (await connection.execute(QUERIES["for_prompt"], wanted)).all()
 
     skipped, claimed = await run.commit(claim)
-    insights = [ClaimedInsight(**{**row._mapping, "tone": Tone(row.tone)}) for row in claimed]
+    insights = [insight_of(row) for row in claimed]
     run.took(insight.id for insight in insights)
     for row in skipped:
         run.concluded(InsightState.SKIPPED, row.state_reason, row.insights)
     return insights
+
+
+def asked_for_prompts(insight_ids: Sequence[str], *, rehearsal: bool) -> dict[str, Any]:
+    """Return the parameters of the query that reads what prompts need."""
+    return {
+        "insight_ids": list(insight_ids),
+        "rehearsal": rehearsal,
+        "earlier_summaries_max": EARLIER_SUMMARIES_MAX,
+    }
+
+
+def insight_of(row: Row[Any]) -> ClaimedInsight:
+    """Turn a row of that query into the value that is planned with."""
+    changed = {"tone": Tone(row.tone), "earlier_summaries": tuple(row.earlier_summaries)}
+    return ClaimedInsight(**{**row._mapping, **changed})
 
 
 def lease_end(run: Run) -> datetime:

@@ -66,6 +66,7 @@ class Run:
         self.client = client
         self.clock = clock
         self.warmth = Warmth()
+        self.kept_versions: set[str] = set()  # prompt versions whose texts are in the database
         self.slots = asyncio.Semaphore(settings.concurrency)
         self.jitter = random.Random()
         self.stopped: Stop | None = None

@@ -62,6 +62,7 @@ def test_every_command_explains_itself() -> None:
         "summarize",
         "insights",
         "summaries",
+        "prompts",
         "usage",
         "ledger",
         "doctor",
@@ -87,6 +88,15 @@ def test_a_season_goes_through_all_commands(world: World, prefect_server: str, s
     club = ledger[0]["organization_id"]
     usage = told(touchline("usage", "--org", club, "--json"))
     assert usage["calls"] == sum(row["organization_id"] == club for row in ledger)
+    prompts = told(touchline("prompts", "list", "--json"))["prompts"]
+    assert sum(prompt["summaries"] for prompt in prompts) == len(summaries)
+    shown = told(touchline("prompts", "show", "--insight", one["insight_id"], "--json"))
+    assert shown["version"] == one["prompt_version"]
+    assert told(touchline("prompts", "diff", shown["version"], "--json"))["changed"] == []
+    assert told(touchline("prompts", "tokens", "--count", "--sport", "rugby", "--json"))["counted"] is True
+    refused = touchline("prompts", "diff", "ffff", "--json")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "touchline prompts list" in refused.stderr
     assert told(touchline("doctor", "--json"))["ok"] is True
 
 

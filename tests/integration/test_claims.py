@@ -125,11 +125,14 @@ PARAMETERS: dict[str, Any] = {
     "after": "i5",
     "row_limit": 10,
     "insight_ids": ["i1", "i2"],
+    "rehearsal": True,
+    "earlier_summaries_max": 3,
 }
 
 
 RUN_QUERIES = (
     "claim",
+    "for_prompt",
     "release_ended",
     "hold",
     "finish",
@@ -177,6 +180,29 @@ def test_the_queries_of_a_run_read_no_attempt_that_is_long_settled(engine: sa.En
     assert scans == {}
 
 
+def test_what_a_prompt_needs_is_read_without_a_look_at_other_players_summaries(engine: sa.Engine) -> None:
+    """20,000 approved summaries of 100 players: the newest of one player are found by index."""
+    fill(engine, 1_000, state="summarized")
+    with engine.begin() as connection:
+        connection.execute(sa.text(SETTLED_ATTEMPTS), {"at": NOW})
+        connection.execute(sa.text(APPROVED_SUMMARIES), {"at": NOW})
+        connection.execute(sa.text("ANALYZE"))
+        query = QUERIES["for_prompt"]
+        needed = {key: PARAMETERS[key] for key in query.compile().params}
+        plan = "\n".join(row[0] for row in connection.execute(sa.text(f"EXPLAIN {query.text}"), needed))
+        (first, _) = connection.execute(query, needed).all()
+    assert "Seq Scan on summary" not in plan
+    assert len(first.earlier_summaries) == 3
+
+
+APPROVED_SUMMARIES = """
+INSERT INTO summary (id, insight_id, organization_id, coach_id, player_id, attempt_id, prompt_version, model,
+    tone, category, model_category, category_confidence, confidence, reason, flags, text, state, rehearsal,
+    created_at)
+SELECT 's' || n, 'i' || n % 1000, 'o', 'c', 'p' || n % 100, 'a' || n, 'v' || n, 'm', 'warm', 'normal',
+    'normal', 0.9, 0.9, '', '{}', 'Text ' || n, 'approved', true, :at
+FROM generate_series(1, 20000) AS n
+"""
 SETTLED_ATTEMPTS = """
 INSERT INTO ai_usage_log (attempt_id, call_id, occurred_at, recorded_at, organization_id, coach_id, player_id,
     operation, model, lane, service_tier, input_tokens, cache_read_tokens, cache_write_5m_tokens,

@@ -8,6 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 import sqlalchemy as sa
+from alembic import command
 
 from core.errors import NotReady
 from core.settings import Settings
@@ -68,6 +69,17 @@ def test_all_migrations_can_be_taken_back(database_url: str) -> None:
     assert functions == []
     migrate.upgrade(database_url)
     migrate.require_head(database_url)
+
+
+def test_the_texts_of_prompts_can_be_taken_back_by_themselves(database_url: str) -> None:
+    with psycopg.connect(database_url) as connection:
+        insert_attempt(connection, "a")
+    command.downgrade(migrate.config(database_url), "0002")
+    assert rows(database_url, "SELECT to_regclass('prompt')::text") == [(None,)]
+    assert rows(database_url, "SELECT attempt_id FROM ai_usage_log") == [("a",)]
+    migrate.upgrade(database_url)
+    assert rows(database_url, "SELECT count(*) FROM prompt") == [(0,)]
+    migrate.check(database_url)
 
 
 def test_money_is_kept_to_the_twelfth_decimal(database_url: str) -> None:

@@ -14,7 +14,8 @@ from hashlib import sha256
 from core.prompt import PlayerFacts, layers, note_text, prompt_version, request_body, sports
 from core.states import Tone
 
-player = PlayerFacts("Ciar\\u00e1n", "u12", None, "Half-back")
+earlier = ("Kicked well, \\u00e9 </player>.", "One word more. " * 30)
+player = PlayerFacts("Ciar\\u00e1n", "u12", None, "Half-back", earlier)
 note = note_text("Hand-pass now 4/5", "Clear gains & no </note> throwing it, \\u00e9.")
 marked = frozenset({"sport", "tone", "player"})
 for sport in sports():

@@ -74,6 +74,19 @@ def test_calls_that_share_a_prefix_stand_together_and_the_largest_group_comes_fi
     assert sports.count(sports[0]) == max(sports.count(sport) for sport in sports)
 
 
+def test_earlier_summaries_are_told_without_the_last_name_and_shared_by_the_players_notes() -> None:
+    earlier = ("Player0 Byrne kept going.", "A calm evening for Player0.")
+    first, second = calls([replace(insight(n), earlier_summaries=earlier) for n in range(2)])
+    assert (
+        '"earlier_summaries": ["Player0 kept going.", "A calm evening for Player0."]' in first.layers[-1].text
+    )
+    assert first.prefixes == second.prefixes
+    assert first.prompt_version == second.prompt_version
+    (without,) = calls([insight(3)])
+    assert without.prefixes[:3] == first.prefixes[:3]
+    assert without.prefixes[3] != first.prefixes[3]
+
+
 def test_a_chunk_holds_at_most_a_hundred_calls_of_one_sport_and_tone() -> None:
     chunks = plan_calls([insight(n, player=n) for n in range(250)], model=MODEL, now=NOW)
     assert [chunk.size for chunk in chunks] == [CALLS_PER_CHUNK, CALLS_PER_CHUNK, 50]

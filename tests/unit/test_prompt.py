@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from core.errors import BadInput
 from core.prompt import (
+    EARLIER_SUMMARIES_MAX,
+    EARLIER_SUMMARY_LENGTH_MAX,
     FORMAT,
     LAYER_NAMES,
     Layer,
@@ -19,21 +21,23 @@ from core.prompt import (
     age_group_of,
     answer_schema,
     estimated_tokens,
+    example,
     layers,
     note_text,
     player_text,
     prompt_version,
     request_body,
     sports,
+    texts_of,
     version_of,
 )
 from core.states import Tone
 
-CIARAN = PlayerFacts("Ciarán", "u12", "U12 Football", "Half-back")
+CIARAN = PlayerFacts("Ciarán", "u12", "U12 Football", "Half-back", ("Ciarán kicked well.",))
 NOTE = note_text("Hand-pass now 4/5", "Clear gains & no throwing it.")
 
 # Of a request with made-up texts: it moves when the layout does, not when somebody improves a sentence.
-LAYOUT_SHA256 = "a1b9637089b206617eee160001d6fd8205a5155f3723d2cf62ad27eec0fe0dce"
+LAYOUT_SHA256 = "1d20a081b4b9e8d437bff35baf1a107a79fed508d03563f046263146cb3c7975"
 
 
 def made_up_body() -> dict[str, Any]:
@@ -111,7 +115,53 @@ def test_what_is_not_known_of_a_player_is_left_out() -> None:
 
 
 def test_player_facts_have_no_place_for_a_last_name_or_a_date_of_birth() -> None:
-    assert set(PlayerFacts.__dataclass_fields__) == {"first_name", "age_group", "team", "position"}
+    assert set(PlayerFacts.__dataclass_fields__) == {
+        "first_name",
+        "age_group",
+        "team",
+        "position",
+        "earlier_summaries",
+    }
+
+
+def with_earlier(*summaries: str) -> list[str]:
+    """Give what the player's block says of these earlier summaries."""
+    content = content_of("player", player_text(PlayerFacts("Zofia", None, None, None, summaries)))
+    assert set(content) <= {"first_name", "earlier_summaries"}
+    earlier: list[str] = content.get("earlier_summaries", [])
+    return earlier
+
+
+def test_a_player_without_earlier_summaries_has_no_word_of_them() -> None:
+    assert "earlier_summaries" not in player_text(PlayerFacts("Zofia", None, None, None, ()))
+    assert "earlier_summaries" not in player_text(PlayerFacts("Zofia", None, None, None, ("",)))
+
+
+def test_the_three_newest_earlier_summaries_are_told_in_their_order() -> None:
+    assert with_earlier("four", "three", "two", "one") == ["four", "three", "two"]
+    assert EARLIER_SUMMARIES_MAX == 3
+
+
+def test_an_earlier_summary_is_cut_between_words_when_it_is_too_long() -> None:
+    fits = "x" * 299 + "."
+    words = "A word " * 60
+    cut, whole, one_word = with_earlier(words, fits, "y" * 500)
+    assert whole == fits
+    assert len(cut) <= EARLIER_SUMMARY_LENGTH_MAX == 300
+    assert cut.endswith(("A…", "word…"))
+    assert words.startswith(cut.removesuffix("…"))
+    assert one_word == "y" * 299 + "…"
+
+
+def test_where_an_earlier_summary_is_cut_does_not_depend_on_how_a_fada_is_written() -> None:
+    assert with_earlier("a\u0301" * 400) == with_earlier("á" * 400) == ["á" * 299 + "…"]
+
+
+def test_the_made_up_player_and_note_are_of_the_usual_length() -> None:
+    player, note = example()
+    assert len(player.earlier_summaries) == EARLIER_SUMMARIES_MAX
+    assert all(100 <= len(text) <= EARLIER_SUMMARY_LENGTH_MAX for text in player.earlier_summaries)
+    assert 200 <= len(note) <= 350
 
 
 def test_two_ways_of_writing_a_fada_give_the_same_bytes() -> None:
@@ -153,10 +203,15 @@ def test_no_note_can_close_its_fence_and_none_loses_a_word(title: str, descripti
 
 
 @settings(derandomize=True, deadline=None, max_examples=300)
-@given(name=HOSTILE, team=HOSTILE)
-def test_no_name_can_close_its_fence(name: str, team: str) -> None:
-    content = content_of("player", player_text(PlayerFacts(name, None, team, None)))
-    expected = {"first_name": as_read_back(name), "team": as_read_back(team)}
+@given(name=HOSTILE, team=HOSTILE, earlier=HOSTILE)
+def test_no_name_and_no_earlier_summary_can_close_its_fence(name: str, team: str, earlier: str) -> None:
+    content = content_of("player", player_text(PlayerFacts(name, None, team, None, (earlier,))))
+    summaries = [as_read_back(earlier)] if earlier else []
+    expected = {
+        "first_name": as_read_back(name),
+        "team": as_read_back(team),
+        "earlier_summaries": summaries,
+    }
     assert content == {key: value for key, value in expected.items() if value}
 
 
@@ -164,6 +219,15 @@ def test_every_sport_and_tone_has_a_version_of_its_own() -> None:
     versions = {prompt_version(sport, tone) for sport in sports() for tone in Tone}
     assert len(versions) == len(sports()) * len(Tone)
     assert all(len(version) == 12 and int(version, 16) >= 0 for version in versions)
+
+
+def test_a_version_is_of_exactly_the_texts_that_are_kept_with_it() -> None:
+    texts = texts_of("rugby", Tone.BRIEF)
+    whole = (texts.format, texts.instructions, texts.sport_sheet, texts.tone_text, texts.answer_schema)
+    assert texts.version == version_of(whole) == prompt_version("rugby", Tone.BRIEF)
+    assert texts.format == FORMAT
+    assert texts.layers() == layers("rugby", Tone.BRIEF, CIARAN)[:3]
+    assert json.loads(texts.answer_schema) == answer_schema()
 
 
 def test_a_version_changes_with_any_text_and_with_where_one_text_ends() -> None:

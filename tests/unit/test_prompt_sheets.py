@@ -3,6 +3,7 @@
 import json
 import re
 import unicodedata
+from dataclasses import replace
 from importlib.resources import files
 from itertools import pairwise
 from typing import NamedTuple
@@ -11,7 +12,16 @@ import pytest
 
 from core.answer import Answer, parse_answer
 from core.categories import Category
-from core.prompt import PlayerFacts, estimated_tokens, layers, player_text, sport_sheet, sports
+from core.prompt import (
+    EARLIER_SUMMARIES_MAX,
+    EARLIER_SUMMARY_LENGTH_MAX,
+    PlayerFacts,
+    estimated_tokens,
+    layers,
+    player_text,
+    sport_sheet,
+    sports,
+)
 from core.states import Tone
 
 MODEL = "claude-haiku-5-5"
@@ -170,6 +180,15 @@ def test_instructions_tones_and_player_keep_to_their_budgets() -> None:
         assert 1_600 <= estimated_tokens(instructions.text, MODEL) <= 2_050
         assert 100 <= estimated_tokens(voice.text, MODEL) <= 150
     assert estimated_tokens(player_text(longest), MODEL) <= 120
+    earlier = ("x" * EARLIER_SUMMARY_LENGTH_MAX,) * EARLIER_SUMMARIES_MAX
+    talked_of = replace(longest, earlier_summaries=earlier)
+    assert estimated_tokens(player_text(talked_of), MODEL) <= 120 + EARLIER_SUMMARIES_MAX * 130
+
+
+def test_the_instructions_say_what_earlier_summaries_are_for() -> None:
+    text = layers("soccer", Tone.WARM, PlayerFacts("Aoife", None, None, None))[0].text
+    (line,) = [line for line in text.splitlines() if "`earlier_summaries`" in line]
+    assert all(words in line for words in ("already sent", "neither praise nor wording", "no fact from them"))
 
 
 def test_the_instructions_name_every_category_flag_and_field() -> None:
