@@ -9,7 +9,19 @@ from types import FrameType
 
 import typer
 
-from cli import database, demo, doctor, emulator, ingest, insights, ledger, summaries, summarize, usage
+from cli import (
+    database,
+    demo,
+    doctor,
+    emulator,
+    evaluate,
+    ingest,
+    insights,
+    ledger,
+    summaries,
+    summarize,
+    usage,
+)
 from cli.output import complain
 from core.errors import BadInput, Stopped, TouchlineError
 
@@ -26,6 +38,7 @@ app.add_typer(insights.app, name="insights")
 app.add_typer(summaries.app, name="summaries")
 app.command("usage")(usage.usage)
 app.add_typer(ledger.app, name="ledger")
+app.command("evaluate")(evaluate.evaluate)
 app.command("emulator")(emulator.emulator)
 app.command("doctor")(doctor.doctor)
 

@@ -64,6 +64,7 @@ def test_every_command_explains_itself() -> None:
         "summaries",
         "usage",
         "ledger",
+        "evaluate",
         "doctor",
     ):
         assert command in shown.stdout
