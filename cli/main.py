@@ -14,6 +14,7 @@ from cli import (
     demo,
     doctor,
     emulator,
+    evaluate,
     ingest,
     insights,
     ledger,
@@ -39,6 +40,7 @@ app.add_typer(summaries.app, name="summaries")
 app.add_typer(prompts.app, name="prompts")
 app.command("usage")(usage.usage)
 app.add_typer(ledger.app, name="ledger")
+app.command("evaluate")(evaluate.evaluate)
 app.command("emulator")(emulator.emulator)
 app.command("doctor")(doctor.doctor)
 

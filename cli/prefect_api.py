@@ -28,8 +28,13 @@ SET_PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of prctl(2)
 def prepare_prefect(home: Path) -> None:
     """Keep Prefect's files in our home and its talk short, unless the environment says otherwise.
 
-    Must be called before Prefect is imported.
+    Must be called before Prefect is imported, which makes its own folder, but not ours around it. Raises
+    NotReady when ours cannot be made.
     """
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise NotReady(f"{home} cannot be made ({error.strerror}); set TOUCHLINE_HOME to another.") from None
     for name, value in {
         "PREFECT_HOME": str((home / "prefect").absolute()),
         "PREFECT_LOGGING_LEVEL": "CRITICAL",  # an error is raised to us as well, and shown once

@@ -12,21 +12,21 @@ LINE_SECONDS = 5.0  # between plain lines
 
 
 @contextmanager
-def progress(total: int) -> Iterator[Callable[[Counter[str]], None]]:
-    """Give a function that is told how many insights are done, by state."""
+def progress(total: int, things: str = "insights") -> Iterator[Callable[[Counter[str]], None]]:
+    """Give a function that is told how many things are done, by state."""
     if not sys.stderr.isatty():
-        yield _plain_lines(total)
+        yield _plain_lines(total, things)
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True)) as bar:
-        shown = bar.add_task("insights", total=total)
+        shown = bar.add_task(things, total=total)
         yield lambda states: bar.update(shown, completed=states.total())
 
 
-def _plain_lines(total: int) -> Callable[[Counter[str]], None]:
+def _plain_lines(total: int, things: str) -> Callable[[Counter[str]], None]:
     told_at = time.monotonic()
 
     def tell(states: Counter[str]) -> None:
@@ -35,7 +35,7 @@ def _plain_lines(total: int) -> Callable[[Counter[str]], None]:
         if done >= total or time.monotonic() - told_at >= LINE_SECONDS:
             told_at = time.monotonic()
             complain(
-                f"{done} of {total} insights: " + ", ".join(f"{n} {state}" for state, n in states.items())
+                f"{done} of {total} {things}: " + ", ".join(f"{n} {state}" for state, n in states.items())
             )
 
     return tell

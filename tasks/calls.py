@@ -1,7 +1,8 @@
 """Answer the calls of a chunk: each call asks until it has an answer, or a reason to stop asking."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from itertools import count
@@ -27,6 +28,15 @@ from tasks.warmth import Lead
 ASKS_MAX = 2  # a broken answer is asked for once more, then the insight is parked
 
 
+@dataclass(frozen=True, slots=True)
+class Booking:
+    """How the attempts of a call are written down, and what becomes of their results."""
+
+    record_sent: Callable[[Run, Attempt], Awaitable[bool]]  # False: it must not be sent
+    settle_failure: Callable[[Run, Attempt, Failure, NextStep], Awaitable[None]]
+    settle_reply: Callable[[Run, Attempt, Reply, bool], Awaitable[bool]]  # given and gives: ask again?
+
+
 @task(
     name="answer-chunk",
     task_run_name="{chunk.sport} {chunk.tone}: {chunk.size} calls",
@@ -35,11 +45,11 @@ ASKS_MAX = 2  # a broken answer is asked for once more, then the insight is park
 )
 async def answer_chunk(chunk: Chunk, run: Run) -> None:
     """Make the calls of a chunk, as many at once as the run has slots for."""
-    await together(_answer(run, call) for call in chunk.calls)
+    await together(ask_until_settled(run, call, SUMMARIES) for call in chunk.calls)
 
 
-async def _answer(run: Run, call: PlannedCall) -> None:
-    """Ask until the insight's fate is settled; when the run stops, leave it claimed to be given back.
+async def ask_until_settled(run: Run, call: PlannedCall, booking: Booking) -> None:
+    """Ask until the call's fate is settled; when the run stops, leave an insight claimed to be given back.
 
     Whoever waits, for a slot or for another try, waits without a slot; and whether the prefix is still
     warm is looked at when the slot is there.
@@ -49,17 +59,17 @@ async def _answer(run: Run, call: PlannedCall) -> None:
         for tries in count(1):
             async with _turn(run, lead):
                 attempt = _attempt(run, call, call_id)
-                if run.stopped or not await record_sent(run, attempt):
+                if run.stopped or not await booking.record_sent(run, attempt):
                     return
                 try:
                     reply = await ask(run.client, call.body(), _when_begun(lead, attempt))
                 except CallFailed as failed:
                     step = next_step(failed.failure, tries, run.jitter.random())
-                    await _settle_failure(run, attempt, failed.failure, step)
+                    await booking.settle_failure(run, attempt, failed.failure, step)
                 else:
                     asks += 1
                     lead.begun(attempt.occurred_at)
-                    if await _settle_reply(run, attempt, reply, may_ask_again=asks < ASKS_MAX):
+                    if not await booking.settle_reply(run, attempt, reply, asks < ASKS_MAX):
                         return
                     step = Retry(0.0)
             if not isinstance(step, Retry):
@@ -108,8 +118,8 @@ async def _settle_failure(run: Run, attempt: Attempt, failure: Failure, step: Ne
     run.heard(step)
 
 
-async def _settle_reply(run: Run, attempt: Attempt, reply: Reply, *, may_ask_again: bool) -> bool:
-    """Settle an answered attempt; False when its call should be asked again."""
+async def _settle_reply(run: Run, attempt: Attempt, reply: Reply, may_ask_again: bool) -> bool:
+    """Settle an answered attempt; True when its call should be asked again."""
     now, about = run.clock.now(), attempt.call.insight
     verdict = judge(reply, about)
     settlement = settled_by_reply(attempt, reply, verdict, now)
@@ -120,7 +130,7 @@ async def _settle_reply(run: Run, attempt: Attempt, reply: Reply, *, may_ask_aga
         conclusion = Conclusion(verdict.state, verdict.state_reason, summary=summary)
     await _settle(run, attempt, settlement, conclusion)
     run.heard(None)
-    return not again
+    return again
 
 
 async def _settle(run: Run, attempt: Attempt, settlement: Settlement, conclusion: Conclusion | None) -> None:
@@ -133,3 +143,6 @@ async def _settle(run: Run, attempt: Attempt, settlement: Settlement, conclusion
         run.deferred_one(insight_id, str(effect.reason))
     else:
         run.concluded(effect.state, effect.reason)
+
+
+SUMMARIES = Booking(record_sent, _settle_failure, _settle_reply)

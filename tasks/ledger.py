@@ -41,7 +41,7 @@ async def record_sent(run: Run, attempt: Attempt) -> bool:
         held = (await connection.execute(insight.QUERIES["hold"], holding)).first()
         if held is None:
             return False
-        row = _sent_row(run, attempt) | {"coach_id": held.coach_id}
+        row = sent_row(run, attempt) | {"coach_id": held.coach_id}
         await connection.execute(pg.insert(AiUsageLog).on_conflict_do_nothing(), row)
         link = {"attempt_id": attempt.attempt_id, "insight_id": insight_id}
         await connection.execute(pg.insert(AiUsageInsight).on_conflict_do_nothing(), link)
@@ -50,7 +50,8 @@ async def record_sent(run: Run, attempt: Attempt) -> bool:
     return await run.commit(record)
 
 
-def _sent_row(run: Run, attempt: Attempt) -> dict[str, Any]:
+def sent_row(run: Run, attempt: Attempt, operation: str = OPERATION) -> dict[str, Any]:
+    """Return the ledger row of an attempt that is about to be sent."""
     about = attempt.call.insight
     return {
         "attempt_id": attempt.attempt_id,
@@ -58,8 +59,9 @@ def _sent_row(run: Run, attempt: Attempt) -> dict[str, Any]:
         "occurred_at": attempt.occurred_at,
         "recorded_at": attempt.occurred_at,
         "organization_id": about.organization_id,
+        "coach_id": about.coach_id,
         "player_id": about.player_id,
-        "operation": OPERATION,
+        "operation": operation,
         "model": attempt.call.model,
         "lane": Lane.LIVE,
         "service_tier": ServiceTier.STANDARD,

@@ -65,6 +65,7 @@ def test_every_command_explains_itself() -> None:
         "prompts",
         "usage",
         "ledger",
+        "evaluate",
         "doctor",
     ):
         assert command in shown.stdout

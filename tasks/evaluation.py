@@ -1,0 +1,122 @@
+"""Ask the model about labelled notes: on the ledger like every call, and nowhere else in the database."""
+
+import json
+import os
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy.dialects import postgresql as pg
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from core.bill import Bill
+from core.clock import Clock
+from core.errors import BadInput
+from core.evaluation import Response
+from core.labelled import Case, parse_cases
+from core.plan import PlannedCall
+from core.retry import Defer, Failure, NextStep, Park, Retry, Stop
+from core.settings import Settings
+from core.settlement import Attempt, Settlement, entry_of, settled_by_failure, settled_by_reply
+from core.states import Outcome
+from core.tally import bill_of_run
+from core.verdict import Reply, judge
+from models.ai_usage_log import AiUsageLog
+from tasks.calls import Booking, ask_until_settled
+from tasks.ledger import sent_row, settle
+from tasks.run import Run, Watch, open_run
+from tasks.together import together
+
+OPERATION = "evaluation"
+
+
+def read_cases(path: Path) -> tuple[Case, ...]:
+    """Read a labelled file. Raises BadInput that names the file and each wrong line."""
+    try:
+        return parse_cases(path.read_text("utf-8").splitlines(), str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(
+            f"{path} cannot be read ({error}); give a file of labelled notes with --notes."
+        ) from None
+
+
+def prepare_file(path: Path) -> None:
+    """Make sure, before anything is spent, that an evaluation can be written there."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInput(f"{path} cannot be written ({error.strerror}); give another with --out.") from None
+    if path.is_dir() or not os.access(path.parent, os.W_OK):
+        raise BadInput(f"{path} is no file that can be written; give another with --out.")
+
+
+def write_file(path: Path, evaluation: Mapping[str, Any]) -> None:
+    """Write an evaluation, whole or not at all."""
+    unfinished = path.with_name(f"{path.name}.tmp")
+    unfinished.write_text(json.dumps(evaluation, ensure_ascii=False, indent=1) + "\n", "utf-8")
+    unfinished.replace(path)
+
+
+async def ask_all(
+    calls: Sequence[PlannedCall], *, model: str, settings: Settings, clock: Clock, watch: Watch
+) -> tuple[dict[str, Response], Bill, Stop | None]:
+    """Make the calls; gives the responses by the case's id, what was billed, and why it stopped early.
+
+    Raises NotReady when the database goes away.
+    """
+    async with open_run(run_id=str(uuid4()), settings=settings, model=model, clock=clock) as run:
+        heard = _Responses(watch)
+        booking = Booking(_record_sent, heard.settle_failure, heard.settle_reply)
+        await together(ask_until_settled(run, call, booking) for call in calls)
+        if run.failure:
+            raise run.failure
+        return heard.by_case, bill_of_run(run.billed), run.stopped
+
+
+async def _record_sent(run: Run, attempt: Attempt) -> bool:
+    async def record(connection: AsyncConnection) -> bool:
+        row = sent_row(run, attempt, OPERATION)
+        await connection.execute(pg.insert(AiUsageLog).on_conflict_do_nothing(), row)
+        return True
+
+    return await run.commit(record)
+
+
+class _Responses:
+    """What was heard so far. Every attempt is settled on the ledger before it counts."""
+
+    def __init__(self, watch: Watch) -> None:
+        self.by_case: dict[str, Response] = {}
+        self._watch = watch
+
+    async def settle_failure(self, run: Run, attempt: Attempt, failure: Failure, step: NextStep) -> None:
+        await _settle(run, attempt, settled_by_failure(attempt, failure, run.clock.now()))
+        run.heard(step)
+        if not isinstance(step, Retry):
+            self._keep(attempt, Response(None, _cause(step), None))
+
+    async def settle_reply(self, run: Run, attempt: Attempt, reply: Reply, may_ask_again: bool) -> bool:
+        verdict = judge(reply, attempt.call.insight)
+        await _settle(run, attempt, settled_by_reply(attempt, reply, verdict, run.clock.now()))
+        run.heard(None)
+        again = verdict.outcome is Outcome.UNUSABLE and may_ask_again
+        if not again:
+            self._keep(attempt, Response(verdict.answer, verdict.reason, reply.usage.output_tokens))
+        return again
+
+    def _keep(self, attempt: Attempt, response: Response) -> None:
+        self.by_case[attempt.call.insight.id] = response
+        kinds = ("answered" if kept.answer else "without an answer" for kept in self.by_case.values())
+        self._watch(Counter(kinds))
+
+
+async def _settle(run: Run, attempt: Attempt, settlement: Settlement) -> None:
+    """Book the figures; they conclude nothing."""
+    await settle(run, settlement, attempt.call.insight.id, None)
+    run.billed.append(entry_of(attempt, settlement))
+
+
+def _cause(step: Defer | Park | Stop) -> str:
+    return step.reason if isinstance(step, Park) else step.cause
