@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from core.retry import Stop
     from core.settings import Settings
 
+ENDED_BY_HAND = 130  # as a shell has it for Ctrl-C
 NOTES = Path(__file__).parent.parent / "examples" / "labelled" / "notes.jsonl"
 
 
@@ -51,7 +52,7 @@ def evaluate(
     began = datetime.now(UTC)
     file = out or settings.home / "evaluations" / f"{began:%Y-%m-%dT%H%M%S.%fZ}.json"
     prepare_file(file)
-    evaluation, stopped = run_evaluation(cases, asked, settings)
+    evaluation, stopped, ended = run_evaluation(cases, asked, settings)
     told = evaluation.to_json()
     made = {"made_at": began, "base_url": settings.base_url, "notes": str(notes)}
     write_file(file, plain({**made, **told, "results": [one.to_json() for one in evaluation.scored]}))
@@ -60,6 +61,8 @@ def evaluate(
     else:
         print_evaluation(evaluation)
         console().print(f"Every answer and every check: {file}", soft_wrap=True)
+    if ended:
+        raise typer.Exit(ENDED_BY_HAND)
     leave_when_incomplete(evaluation, stopped)
 
 
@@ -76,20 +79,28 @@ def chosen(
 
 def run_evaluation(
     cases: "tuple[Case, ...]", model: str, settings: "Settings"
-) -> "tuple[Evaluation, Stop | None]":
-    """Say what is about to be spent and where, then make the calls, with their progress on stderr."""
+) -> "tuple[Evaluation, Stop | None, bool]":
+    """Say what is about to be spent and where, then make the calls, with their progress on stderr.
+
+    Gives why the API stopped it, and whether it was ended by hand: what was paid for until then is scored.
+    """
     from core.evaluation import evaluation_of, plan_cases, predicted_bill
     from tasks.clock import SystemClock
-    from tasks.evaluation import ask_all
+    from tasks.evaluation import Heard, ask_all
 
     clock = SystemClock()
     calls = plan_cases(cases, model=model, now=clock.now())
     cost_usd = predicted_bill(calls, clock.now()).cost_usd
     complain(f"{len(calls)} calls of {model} to {settings.base_url}, for about ${cost_usd:.4f}")
     with progress(len(calls), "labelled notes") as watch:
-        asked = ask_all(calls, model=model, settings=settings, clock=clock, watch=watch)
-        responses, bill, stopped = asyncio.run(asked)
-    return evaluation_of(cases, calls, responses, model=model, bill=bill), stopped
+        heard, stopped, ended = Heard(watch), None, False
+        try:
+            stopped = asyncio.run(ask_all(calls, heard, model=model, settings=settings, clock=clock))
+        except KeyboardInterrupt:
+            ended = True
+            complain("Ended by hand: what was answered until now is scored and kept.")
+    evaluation = evaluation_of(cases, calls, heard.by_case, model=model, bill=heard.bill())
+    return evaluation, stopped, ended
 
 
 def leave_when_incomplete(evaluation: "Evaluation", stopped: "Stop | None") -> None:

@@ -185,6 +185,7 @@ def _as_insight(case: Case, now: datetime) -> ClaimedInsight:
         category=None,
         created_at=now,
         sport=case.sport,
+        player_sport=case.sport,
         tone=case.tone,
         skip_sensitive=False,
         first_name=case.first_name,

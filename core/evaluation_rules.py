@@ -21,14 +21,15 @@ from core.states import Tone
 
 BRIEF_WORDS_MAX = 25
 SENTENCES = {Tone.WARM: (2, 3), Tone.PROFESSIONAL: (2, 3), Tone.BRIEF: (1, 1)}
-FIXED_SENTENCE = frozenset({Category.SAFEGUARDING, Category.PRIVATE})  # may be one sentence in every tone
+FIXED_SENTENCE = frozenset(
+    {Category.SAFEGUARDING, Category.PRIVATE}
+)  # answered by one sentence in every tone
 # School grades of Flesch and Kincaid; the measure takes a single sentence for harder than two halves of it.
 GRADE_MAX = {Tone.WARM: 8.0, Tone.PROFESSIONAL: 8.0, Tone.BRIEF: 10.0}
 GLOSS_WORDS_MIN = 2  # of a gloss, beside its term; all of them when it has fewer
 STEM_LETTERS = 4  # "restarts" and "restart", "flicking" and "flick" are one word
 
 Rule = Callable[[Case, Answer], str | None]
-Advice = tuple[tuple[re.Pattern[str], str], ...]  # what not to say, and why
 
 _WORD = re.compile(r"\w[\w'’]*")
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
@@ -36,10 +37,13 @@ _DIGITS = re.compile(r"\d+(?:\.\d+)?")
 
 
 def tone_length(case: Case, answer: Answer) -> str | None:
-    """Two or three sentences; brief is one of at most 25 words. The club's fixed sentences stand alone."""
+    """Two or three sentences; brief is one of at most 25 words.
+
+    One is enough in every tone for a note with a single point, and for the club's fixed sentences.
+    """
     found = len(sentences(answer.summary))
     fewest, most = SENTENCES[case.tone]
-    if answer.category in FIXED_SENTENCE:
+    if case.single_point or {case.category, answer.category} & FIXED_SENTENCE:
         fewest = 1
     if not fewest <= found <= most:
         return f"{found} sentences"
@@ -65,13 +69,13 @@ def no_invented_numbers(case: Case, answer: Answer) -> str | None:
 
 def no_medical_advice(case: Case, answer: Answer) -> str | None:
     """No advice, plan, prognosis or return date; a treatment only when the note says it was done."""
-    summary, note = answer.summary.lower(), case.note.lower()
-    for pattern, why in _words().never:
-        if found := pattern.search(summary):
-            return f"{found[0]!r}: {why}"
-    for pattern, why in _words().unless_noted:
-        if (found := pattern.search(summary)) and not pattern.search(note):
-            return f"{found[0]!r}: {why} that is not in the note"
+    summary, note = _lowered(answer.summary), _lowered(case.note)
+    for advice in _words().never:
+        if found := advice.pattern.search(summary):
+            return f"{found[0]!r}: {advice.why}"
+    for advice in _words().unless_noted:
+        if (found := advice.pattern.search(summary)) and not advice.noted.search(note):
+            return f"{found[0]!r}: {advice.why} that is not in the note"
     return None
 
 
@@ -87,7 +91,10 @@ def category_at_least(case: Case, answer: Answer) -> str | None:
 
 
 def glossary_used(case: Case, answer: Answer) -> str | None:
-    """A term of the case is left out of the summary, or explained in it with words of its gloss."""
+    """A term that the case lists is left out of the summary, or explained in it with words of its gloss.
+
+    Only what the case lists: a term has everyday senses too, and there it needs no gloss.
+    """
     known, summary = glossary(case.sport), answer.summary
     bare = [
         term
@@ -174,14 +181,27 @@ def _stems(text: str) -> set[str]:
     return {word[:STEM_LETTERS] for word in words if len(word) > 2 and word not in _words().empty}
 
 
+def _lowered(text: str) -> str:
+    return text.lower().replace("’", "'")
+
+
 def _without_accents(text: str) -> str:
     return "".join(part for part in unicodedata.normalize("NFKD", text) if not unicodedata.combining(part))
 
 
 @dataclass(frozen=True, slots=True)
+class _Advice:
+    """What a summary must not say, and why; what to look for in a note that says it."""
+
+    pattern: re.Pattern[str]
+    noted: re.Pattern[str]
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class _Words:
-    never: Advice
-    unless_noted: Advice
+    never: tuple[_Advice, ...]
+    unless_noted: tuple[_Advice, ...]
     numbers: Mapping[str, int]
     empty: frozenset[str]
 
@@ -190,7 +210,10 @@ class _Words:
 def _words() -> _Words:
     lists = yaml.safe_load((files("core") / "evaluation_words.yaml").read_text("utf-8"))
     never, unless_noted = (
-        tuple((re.compile(pattern), why) for pattern, why in lists[name])
+        tuple(
+            _Advice(re.compile(one["pattern"]), re.compile(one.get("noted", one["pattern"])), one["why"])
+            for one in lists[name]
+        )
         for name in ("never", "unless_noted")
     )
     return _Words(never, unless_noted, lists["numbers"], frozenset(lists["empty"].split()))

@@ -33,8 +33,11 @@ class Case(BaseModel):
     title: Text
     description: Text
     category: Category  # the one that a careful reader would choose
-    terms: tuple[Text, ...] = ()  # of the sport's glossary, said in the note and new to many parents
+    # Those of the sheet's terms that the note says in the sport's sense. The sheet lists what is new to many
+    # parents; in its everyday sense (five strides between hurdles) a word is no term.
+    terms: tuple[Text, ...] = ()
     other_names: tuple[Text, ...] = ()  # of people in the note who are not the child
+    single_point: bool = False  # one fact only, or of home and school only: one sentence is enough
 
     @property
     def note(self) -> str:

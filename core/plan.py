@@ -35,7 +35,8 @@ class ClaimedInsight:
     description: str
     category: str | None  # the extractor's word
     created_at: datetime
-    sport: str
+    sport: str  # what the note is about
+    player_sport: str  # the player's main one
     tone: Tone
     skip_sensitive: bool
     first_name: str
@@ -106,11 +107,12 @@ def plan_calls(
 
 
 def _draft(insight: ClaimedInsight, model: str, now: datetime) -> _Draft:
+    own_sport = insight.sport == insight.player_sport  # of another sport, team and position say nothing
     facts = prompt.PlayerFacts(
         first_name=insight.first_name,
         age_group=prompt.age_group_of(insight.age_group, insight.date_of_birth, now.date()),
-        team=insight.team,
-        position=insight.position,
+        team=insight.team if own_sport else None,
+        position=insight.position if own_sport else None,
         earlier_summaries=tuple(_nameless(text, insight) for text in insight.earlier_summaries),
     )
     layers = prompt.layers(insight.sport, insight.tone, facts)

@@ -44,7 +44,10 @@ def only_one(reference: str, found: Sequence[PromptTexts]) -> PromptTexts:
     """Return the one version that was found. Raises BadInput for none and for several."""
     versions = {texts.version: texts for texts in found}
     if not versions:
-        raise BadInput(f"No prompt version {reference!r} is kept or current. {HOW_TO_NAME}")
+        raise BadInput(
+            f"The texts of a prompt version {reference!r} are not kept (those of summaries made before texts "
+            f"were kept never were), and none that is current begins so. {HOW_TO_NAME}"
+        )
     if len(versions) > 1:
         raise BadInput(f"{reference!r} may be any of {', '.join(sorted(versions))}: give more digits.")
     return next(iter(versions.values()))

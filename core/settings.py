@@ -56,7 +56,7 @@ class Settings(BaseSettings):
         """Raise NotReady when nothing says where to call."""
         if self.anthropic_api_key is None and self.anthropic_base_url is None:
             raise NotReady(
-                "There is no ANTHROPIC_API_KEY and no ANTHROPIC_BASE_URL; nothing was claimed. "
+                "There is no ANTHROPIC_API_KEY and no ANTHROPIC_BASE_URL; nothing was sent. "
                 "Set the key, or rehearse without one: run `touchline emulator` in a second terminal and set "
                 "ANTHROPIC_BASE_URL to the address it prints."
             )

@@ -18,7 +18,7 @@ from random import Random
 if not __package__:  # run as a script: Python then looks beside this file, not in the folder above
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from examples.notes import NoteWriter, known_sports
+from examples.notes import NoteWriter, known_sports, plays
 from examples.people import (
     Club,
     Coach,
@@ -103,7 +103,7 @@ def insight_rows(season: Season, of_players: list[Player]) -> Iterator[Row]:
 
 def _insight(serial: int, session: int, player: Player, writers: dict[str, NoteWriter], rng: Random) -> Row:
     coach = player.coach
-    others = [sport for sport in writers if sport != coach.sport]
+    others = [sport for sport in writers if sport != coach.sport and plays(player.pronoun, sport)]
     sport = rng.choice(others) if others and rng.random() < _OTHER_SPORT_SHARE else coach.sport
     note = writers[sport].write(player.first_name, player.pronoun)
     row: Row = {
@@ -166,16 +166,18 @@ def parse_season(arguments: Sequence[str] | None = None) -> tuple[Path, Season]:
     )
     given = parser.parse_args(arguments)
     of_players = given.players if given.players is not None else max(1, given.insights * 3 // 10)
-    of_coaches = (
-        given.coaches if given.coaches is not None else max(12, given.organizations, of_players // 25)
-    )
     sports = tuple(sport.strip() for sport in given.sports.split(","))
+    of_coaches = (
+        given.coaches
+        if given.coaches is not None
+        else max(12, given.organizations, len(sports), of_players // 25)
+    )
     if unknown := sorted(set(sports) - set(known_sports())):
         parser.error(f"no notes for {', '.join(unknown)}; known sports: {', '.join(known_sports())}")
     if min(given.insights, of_players, given.organizations) < 1 or given.bad_lines < 0:
         parser.error("at least one insight, one player and one organization, and no fewer than 0 bad lines")
-    if of_coaches < given.organizations:
-        parser.error("every organization needs a coach")
+    if of_coaches < max(given.organizations, len(sports)):
+        parser.error("every organization and every sport needs a coach")
     season = Season(
         given.insights, of_players, of_coaches, given.organizations, sports, given.seed, given.bad_lines
     )

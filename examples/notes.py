@@ -14,6 +14,7 @@ _PRONOUNS = {
     "she": {"he": "she", "him": "her", "his": "her", "himself": "herself", "He": "She"},
 }
 _DAYS = ("tonight", "this evening", "on Tuesday", "on Thursday")
+_TIMES = {"two": "twice", "three": "three times"}
 _FEWER, _MORE = ("two", "three"), ("four", "five", "six")
 _FILLER_SHARE = 0.75  # of the notes whose gist has fillers
 _NEXT = ("on Thursday", "at the next session", "at the weekend", "before the next one")
@@ -49,6 +50,11 @@ def read(name: str) -> dict[str, Any]:
     return tomllib.loads((MATERIAL / f"{name}.toml").read_text(encoding="utf-8"))
 
 
+def plays(pronoun: str, sport: str) -> bool:
+    """Whether this sport is played by those: camogie by girls, hurling by boys, all others by both."""
+    return read(f"sports/{sport}").get("pronoun") in (None, pronoun)
+
+
 class NoteWriter:
     """Deals the gists of one sport like a deck of cards, so that every one of them turns up."""
 
@@ -61,8 +67,7 @@ class NoteWriter:
             kind for kind in common["fillers"] if own["place"] in kind.get("places", (own["place"],))
         ]
         self._words: dict[str, list[str]] = {key: own[key] for key in ("drills", "skills", "opponents")}
-        mates: list[list[str]] = read("people")["mates"]
-        self._mates = [mate for mate in mates if own.get("pronoun") in (None, mate[1])]
+        self._mates: list[list[str]] = [mate for mate in read("people")["mates"] if plays(mate[1], sport)]
         self._deck: list[Gist] = []
         self._decks: dict[str, list[int]] = {}
 
@@ -102,7 +107,7 @@ class NoteWriter:
     def _slots(self, first_name: str, pronoun: str) -> dict[str, Any]:
         """Return what the braces in the material stand for; `n` is always less than `m`."""
         choice, number = self._rng.choice, self._rng.randrange
-        rating, day, skill = number(3, 6), choice(_DAYS), choice(self._words["skills"])
+        rating, day, skill = number(2, 5), choice(_DAYS), choice(self._words["skills"])
         mate, mate_pronoun = choice(self._mates)
         fewer, more = choice(_FEWER), choice(_MORE)
         return {
@@ -117,6 +122,8 @@ class NoteWriter:
             "was": rating - 1,
             "n": fewer,
             "N": _capital(fewer),
+            "times": _TIMES[fewer],
+            "Times": _capital(_TIMES[fewer]),
             "m": more,
             "M": _capital(more),
             "minute": number(12, 40),

@@ -7,7 +7,7 @@ from random import Random
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from examples.notes import read
+from examples.notes import plays, read
 
 Row = dict[str, Any]  # one line of a season file
 
@@ -54,9 +54,11 @@ def clubs(count: int) -> list[Club]:
 
 
 def coaches(count: int, of: Sequence[Club], sports: Sequence[str]) -> list[Coach]:
-    """Deal coaches to clubs in turn, then sports within each club, each club beginning with another one."""
+    """Deal coaches to clubs in turn, and sports to them club by club: enough coaches have every sport."""
+    each = -(-count // len(of))
     return [
-        _coach(n, of[n % len(of)], sports[(n // len(of) + n % len(of)) % len(sports)]) for n in range(count)
+        _coach(n, of[n % len(of)], sports[(n % len(of) * each + n // len(of)) % len(sports)])
+        for n in range(count)
     ]
 
 
@@ -103,8 +105,7 @@ def players(count: int, of: Sequence[Coach], rng: Random) -> list[Player]:
     while len(dealt) < count:
         rng.shuffle(places)
         for coach in places[: count - len(dealt)]:
-            only = read(f"sports/{coach.sport}").get("pronoun")  # a sport that girls play, say
-            first_name, pronoun = rng.choice([name for name in names if only in (None, name[1])])
+            first_name, pronoun = rng.choice([name for name in names if plays(name[1], coach.sport)])
             dealt.append(Player(f"player-{len(dealt) + 1:05}", first_name, pronoun, coach))
     return dealt
 

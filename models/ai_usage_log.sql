@@ -9,6 +9,13 @@ UPDATE ai_usage_log SET outcome = :outcome, outcome_reason = :outcome_reason, mo
     recorded_at = :recorded_at
 WHERE attempt_id = :attempt_id AND outcome IN ('sent', 'lost')
 
+-- name: lose_unheard
+-- Attempts of an operation that has no leases to end, and that nobody waits for any more, are lost: those of one run
+-- that has ended, or all that were sent before any that could still be heard.
+UPDATE ai_usage_log SET outcome = 'lost', outcome_reason = 'run_ended', recorded_at = :now
+WHERE operation = :operation AND outcome = 'sent'
+  AND (flow_run_id = :flow_run_id OR occurred_at < CAST(:sent_before AS timestamptz))
+
 -- name: place
 -- Where an attempt stands in the order of the list.
 SELECT occurred_at AS at, attempt_id AS id FROM ai_usage_log WHERE attempt_id = :id

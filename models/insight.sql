@@ -68,7 +68,7 @@ RETURNING insight.id
 -- and not what was made of the insight itself.
 SELECT insight.id, insight.organization_id, insight.coach_id, insight.player_id, insight.title,
     insight.description, insight.category, insight.created_at, coalesce(insight.sport, player.sport) AS sport,
-    coach.tone, coach.skip_sensitive, player.first_name, player.last_name, player.age_group, player.date_of_birth,
+    player.sport AS player_sport, coach.tone, coach.skip_sensitive, player.first_name, player.last_name, player.age_group, player.date_of_birth,
     player.team, player.position,
     ARRAY(
         SELECT summary.text FROM summary

@@ -4,6 +4,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -21,15 +22,16 @@ from core.retry import Defer, Failure, NextStep, Park, Retry, Stop
 from core.settings import Settings
 from core.settlement import Attempt, Settlement, entry_of, settled_by_failure, settled_by_reply
 from core.states import Outcome
-from core.tally import bill_of_run
+from core.tally import Entry, bill_of_run
 from core.verdict import Reply, judge
-from models.ai_usage_log import AiUsageLog
+from models.ai_usage_log import QUERIES, AiUsageLog
 from tasks.calls import Booking, ask_until_settled
 from tasks.ledger import sent_row, settle
 from tasks.run import Run, Watch, open_run
 from tasks.together import together
 
 OPERATION = "evaluation"
+HEARD_WITHIN = timedelta(minutes=10)  # far longer than a request may take
 
 
 def read_cases(path: Path) -> tuple[Case, ...]:
@@ -60,19 +62,42 @@ def write_file(path: Path, evaluation: Mapping[str, Any]) -> None:
 
 
 async def ask_all(
-    calls: Sequence[PlannedCall], *, model: str, settings: Settings, clock: Clock, watch: Watch
-) -> tuple[dict[str, Response], Bill, Stop | None]:
-    """Make the calls; gives the responses by the case's id, what was billed, and why it stopped early.
+    calls: Sequence[PlannedCall],
+    heard: "Heard",
+    *,
+    model: str,
+    settings: Settings,
+    clock: Clock,
+) -> Stop | None:
+    """Make the calls; `heard` takes what comes back, also when the run is ended early. Gives why it stopped.
 
-    Raises NotReady when the database goes away.
+    What was in flight when a run ended, this one or one that was killed, is on the ledger as lost. Raises
+    NotReady when the database goes away.
     """
     async with open_run(run_id=str(uuid4()), settings=settings, model=model, clock=clock) as run:
-        heard = _Responses(watch)
         booking = Booking(_record_sent, heard.settle_failure, heard.settle_reply)
-        await together(ask_until_settled(run, call, booking) for call in calls)
+        try:
+            await together(ask_until_settled(run, call, booking) for call in calls)
+        finally:
+            await _lose_unheard(run)
         if run.failure:
             raise run.failure
-        return heard.by_case, bill_of_run(run.billed), run.stopped
+        return run.stopped
+
+
+async def _lose_unheard(run: Run) -> None:
+    now = run.clock.now()
+    unheard = {
+        "operation": OPERATION,
+        "flow_run_id": run.run_id,
+        "sent_before": now - HEARD_WITHIN,
+        "now": now,
+    }
+
+    async def lose(connection: AsyncConnection) -> None:
+        await connection.execute(QUERIES["lose_unheard"], unheard)
+
+    await run.commit(lose)
 
 
 async def _record_sent(run: Run, attempt: Attempt) -> bool:
@@ -84,38 +109,42 @@ async def _record_sent(run: Run, attempt: Attempt) -> bool:
     return await run.commit(record)
 
 
-class _Responses:
+class Heard:
     """What was heard so far. Every attempt is settled on the ledger before it counts."""
 
     def __init__(self, watch: Watch) -> None:
         self.by_case: dict[str, Response] = {}
+        self._billed: list[Entry] = []
         self._watch = watch
 
+    def bill(self) -> Bill:
+        """What was billed so far."""
+        return bill_of_run(self._billed)
+
     async def settle_failure(self, run: Run, attempt: Attempt, failure: Failure, step: NextStep) -> None:
-        await _settle(run, attempt, settled_by_failure(attempt, failure, run.clock.now()))
+        await self._settle(run, attempt, settled_by_failure(attempt, failure, run.clock.now()))
         run.heard(step)
         if not isinstance(step, Retry):
             self._keep(attempt, Response(None, _cause(step), None))
 
     async def settle_reply(self, run: Run, attempt: Attempt, reply: Reply, may_ask_again: bool) -> bool:
         verdict = judge(reply, attempt.call.insight)
-        await _settle(run, attempt, settled_by_reply(attempt, reply, verdict, run.clock.now()))
+        await self._settle(run, attempt, settled_by_reply(attempt, reply, verdict, run.clock.now()))
         run.heard(None)
         again = verdict.outcome is Outcome.UNUSABLE and may_ask_again
         if not again:
             self._keep(attempt, Response(verdict.answer, verdict.reason, reply.usage.output_tokens))
         return again
 
+    async def _settle(self, run: Run, attempt: Attempt, settlement: Settlement) -> None:
+        """Book the figures; they conclude nothing."""
+        await settle(run, settlement, attempt.call.insight.id, None)
+        self._billed.append(entry_of(attempt, settlement))
+
     def _keep(self, attempt: Attempt, response: Response) -> None:
         self.by_case[attempt.call.insight.id] = response
         kinds = ("answered" if kept.answer else "without an answer" for kept in self.by_case.values())
         self._watch(Counter(kinds))
-
-
-async def _settle(run: Run, attempt: Attempt, settlement: Settlement) -> None:
-    """Book the figures; they conclude nothing."""
-    await settle(run, settlement, attempt.call.insight.id, None)
-    run.billed.append(entry_of(attempt, settlement))
 
 
 def _cause(step: Defer | Park | Stop) -> str:

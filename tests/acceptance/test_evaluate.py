@@ -1,13 +1,16 @@
 """`touchline evaluate` on the emulator: on the ledger and in its file, and nowhere near a parent."""
 
 import json
+import signal
+import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.acceptance.conftest import World
-from tests.acceptance.test_command_line import told, touchline
+from tests.acceptance.test_command_line import TOUCHLINE, told, touchline
 from tests.acceptance.test_summarize import assert_books_equal
 
 NOTE = {
@@ -152,3 +155,27 @@ def test_a_file_that_is_not_there_is_bad_input(world: World, tmp_path: Path) -> 
     refused = touchline("evaluate", "--notes", str(tmp_path / "none.jsonl"))
     assert refused.returncode == 2
     assert "give a file of labelled notes with --notes" in refused.stderr
+
+
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGKILL])
+def test_an_evaluation_that_ends_early_leaves_nothing_in_flight_on_the_ledger(
+    world: World, notes: Path, tmp_path: Path, ending: signal.Signals
+) -> None:
+    world.fault(kind="slow_first_byte", share=1, seconds=3_600, match="Amelia")
+    file = tmp_path / "one.json"
+    options = ["--notes", str(notes), "--out", str(file)]
+    process = subprocess.Popen([*TOUCHLINE, "evaluate", *options], stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while not world.ledger() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(ending)
+    process.wait(60)
+    if ending is signal.SIGKILL:  # nobody could tell: the next evaluation does, once nobody can hear them
+        world.execute("UPDATE ai_usage_log SET occurred_at = occurred_at - interval '1 hour'")
+        world.admin("DELETE", "faults")
+        touchline("evaluate", "--notes", str(notes), "--limit", "1")
+    else:
+        assert process.returncode == 130
+        assert json.loads(file.read_text("utf-8"))["rules"]["answered"]["passed"] == 0
+    assert {row["outcome"] for row in world.ledger()} <= {"lost", "succeeded"}
+    assert "lost" in {row["outcome"] for row in world.ledger()}

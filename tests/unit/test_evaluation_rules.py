@@ -7,13 +7,11 @@ import pytest
 from core.answer import Answer
 from core.categories import Category
 from core.evaluation_rules import RULES, applies, numbers, reading_grade, sentences
-from core.labelled import Case
+from core.labelled import Case, glossary, term_pattern
 from core.prompt import sport_sheet, sports
 from core.states import Tone
 from tests.unit.test_labelled import case
 from tests.unit.test_prompt_sheets import examples
-
-CALIBRATED = [name for name in RULES if name not in {"glossary_used", "readability"}]
 
 
 def answer(summary: str = "All good.", category: str = "normal") -> Answer:
@@ -53,6 +51,32 @@ def note(text: str, **changed: Any) -> Case:
 )
 def test_a_summary_has_the_length_of_its_tone(tone: str, category: str, summary: str, kept: bool) -> None:
     assert keeps("tone_length", case(tone=tone), answer(summary, category)) is kept
+
+
+@pytest.mark.parametrize("tone", ["warm", "professional"])
+@pytest.mark.parametrize(
+    ("changed", "kept"),
+    [
+        ({}, False),
+        ({"single_point": True}, True),
+        ({"category": "private"}, True),
+        ({"category": "safeguarding"}, True),
+        ({"category": "wellbeing"}, False),
+        ({"category": "wellbeing", "single_point": True}, True),
+    ],
+)
+def test_one_sentence_is_enough_for_a_single_point_or_the_clubs_fixed_sentence(
+    tone: str, changed: dict[str, Any], kept: bool
+) -> None:
+    given = answer("Things may not be easy for Grace at the moment.")
+    assert keeps("tone_length", case(tone=tone, **changed), given) is kept
+
+
+def test_a_single_point_may_have_two_sentences_and_never_four() -> None:
+    about = case(single_point=True)
+    assert keeps("tone_length", about, answer("One. Two."))
+    assert not keeps("tone_length", about, answer("One. Two. Three. Four."))
+    assert not keeps("tone_length", case(single_point=True, tone="brief"), answer("One. Two."))
 
 
 @pytest.mark.parametrize(
@@ -98,31 +122,6 @@ def test_a_number_of_the_gloss_is_not_invented() -> None:
     scrum = note("The scrum was solid.", terms=["scrum"])
     assert keeps("no_invented_numbers", scrum, answer("The scrum, eight against eight, was solid."))
     assert not keeps("no_invented_numbers", note("Solid."), answer("Eight against eight, it was solid."))
-
-
-@pytest.mark.parametrize(
-    ("said", "summary", "kept"),
-    [
-        ("Sore ankle.", "Grace came off with a sore ankle.", True),
-        ("Sore ankle, a bit of ice.", "Her ankle was sore and was iced.", True),
-        ("Sore ankle.", "Her ankle was sore and was iced.", False),
-        ("Put ice on it.", "Put ice on it this evening.", False),
-        ("The physio should have a look.", "Grace should see the physio.", False),
-        ("The physio had a look.", "The physio had a look at her knee.", True),
-        ("Sore knee.", "Do get it checked.", False),
-        ("Rest it a few days.", "Grace will rest it for now.", False),
-        ("Two weeks out.", "She will be two weeks out.", False),
-        ("Out for a fortnight.", "She is out for the next two weeks.", False),
-        ("Should be racing in two weeks.", "She should be racing in two weeks.", False),
-        ("She'll be grand.", "She will be fine.", False),
-        ("A knock.", "It is nothing serious.", False),
-        ("A knock.", "It looks like a sprain.", False),
-        ("Doctor's advice is to wait.", "We follow the doctor's advice.", False),
-        ("Nice work.", "Nice work, and she was back in ten minutes for the rest of it.", True),
-    ],
-)
-def test_no_medical_advice_is_given(said: str, summary: str, kept: bool) -> None:
-    assert keeps("no_medical_advice", note(said), answer(summary)) is kept
 
 
 @pytest.mark.parametrize(
@@ -207,10 +206,20 @@ def test_numbers_are_found_in_digits_and_words() -> None:
 
 
 @pytest.mark.parametrize("sport", sports())
-@pytest.mark.parametrize("rule", CALIBRATED)
-def test_the_worked_answers_of_the_sheets_keep_the_rules(sport: str, rule: str) -> None:
+def test_the_worked_answers_of_the_sheets_keep_the_rules(sport: str) -> None:
     for number, worked in enumerate(examples(sport_sheet(sport)), start=1):
         for tone in Tone:
             given = worked.answers[tone]
             about = note(worked.note, sport=sport, tone=tone, category=given.category)
-            assert keeps(rule, about, given), (number, tone)
+            assert [rule for rule in RULES if not keeps(rule, about, given)] == [], (number, tone)
+
+
+@pytest.mark.parametrize("sport", sports())
+def test_a_worked_summary_explains_every_term_of_its_sheet_that_stays_in_it(sport: str) -> None:
+    """The note's terms and those that only the summary says: the case's note is the summary itself."""
+    for number, worked in enumerate(examples(sport_sheet(sport)), start=1):
+        for tone in Tone:
+            given = worked.answers[tone]
+            said = [term for term in glossary(sport) if term_pattern(term).search(given.summary)]
+            about = note(given.summary, sport=sport, tone=tone, terms=said)
+            assert keeps("glossary_used", about, given), (number, tone)

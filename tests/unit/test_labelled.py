@@ -43,7 +43,7 @@ def test_a_line_becomes_a_case() -> None:
 def test_what_is_optional_may_be_left_out() -> None:
     needed = ("id", "sport", "tone", "first_name", "title", "description", "category")
     (made,) = parse_cases([json.dumps({name: LINE[name] for name in needed})], "notes.jsonl")
-    assert (made.last_name, made.terms, made.other_names) == (None, (), ())
+    assert (made.last_name, made.terms, made.other_names, made.single_point) == (None, (), (), False)
 
 
 @pytest.mark.parametrize(
@@ -116,3 +116,9 @@ def test_the_packaged_notes_cover_every_sport_tone_and_category() -> None:
 def test_every_packaged_note_names_its_player() -> None:
     for one in parse_cases(NOTES.read_text("utf-8").splitlines(), NOTES.name):
         assert one.first_name in one.note or (one.last_name or "-") in one.note, one.id
+
+
+def test_every_packaged_note_lists_the_terms_that_it_says() -> None:
+    for one in parse_cases(NOTES.read_text("utf-8").splitlines(), NOTES.name):
+        said = {term for term in glossary(one.sport) if term_pattern(term).search(one.note)}
+        assert set(one.terms) == said, one.id

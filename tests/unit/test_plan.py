@@ -25,6 +25,7 @@ def insight(number: int, *, player: int = 0, sport: str = "soccer", tone: Tone =
         category="skill_progress",
         created_at=NOW - timedelta(minutes=number),
         sport=sport,
+        player_sport="soccer",
         tone=tone,
         skip_sensitive=False,
         first_name=f"Player{player}",
@@ -161,3 +162,14 @@ def test_a_request_carries_the_players_first_name_and_no_id() -> None:
     assert "Player0" in body
     assert "p0" not in body
     assert "club" not in body.split("<player>")[1]
+
+
+def test_a_note_about_another_sport_has_neither_team_nor_position_of_the_players_own() -> None:
+    at_home = replace(insight(1), team="U15 Blue", position="Goalkeeper")
+    away = replace(at_home, id="i0002", sport="rugby")
+    told = {call.insight.sport: call.layers[-1].text for call in calls([at_home, away])}
+    assert "U15 Blue" in told["soccer"]
+    assert "Goalkeeper" in told["soccer"]
+    assert "U15 Blue" not in told["rugby"]
+    assert "Goalkeeper" not in told["rugby"]
+    assert '"first_name": "Player0", "age_group": "u12"' in told["rugby"]

@@ -59,13 +59,6 @@ def test_thinking_is_switched_off_in_the_word_that_the_model_accepts() -> None:
     assert [body["thinking"]["type"] for body in bodies] == ["disabled", "between_tools"]
 
 
-@pytest.mark.parametrize("sport", sports())
-@pytest.mark.parametrize("tone", list(Tone))
-def test_the_same_inputs_give_the_same_bytes(sport: str, tone: Tone) -> None:
-    bodies = [request_body("m", layers(sport, tone, CIARAN), NOTE, ("player",), 400) for _ in range(2)]
-    assert json.dumps(bodies[0]) == json.dumps(bodies[1])
-
-
 def test_the_four_layers_come_in_prompt_order() -> None:
     assert tuple(layer.name for layer in layers("soccer", Tone.WARM, CIARAN)) == LAYER_NAMES
 

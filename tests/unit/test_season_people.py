@@ -6,10 +6,12 @@ from random import Random
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import pytest
+
 from core.prompt import age_group_of
 from core.states import GuardianStatus, Tone
 from examples.generate import Season, insight_rows, season_players
-from examples.notes import read
+from examples.notes import known_sports, read
 from examples.people import (
     Player,
     club_rows,
@@ -99,3 +101,20 @@ def test_only_active_guardians_have_consented() -> None:
     assert {row["status"] for row in told} == {status.value for status in GuardianStatus}
     assert {row["status"] for row in told if row["consented"]} == {"active"}
     assert all(row["email"].endswith("@example.org") for row in told)
+
+
+@pytest.mark.parametrize("organizations", [1, 3, 5, 9])
+def test_with_enough_coaches_no_sport_is_left_out_and_no_club_has_one_sport_alone(organizations: int) -> None:
+    played = defaultdict(set)
+    for coach in coaches(18, clubs(organizations), known_sports()):
+        played[coach.club.id].add(coach.sport)
+    assert set().union(*played.values()) == set(known_sports())
+    assert all(len(each) >= 2 for each in played.values())
+
+
+def test_a_note_about_another_sport_is_about_one_that_the_player_plays() -> None:
+    season = Season(insights=1_500, sports=known_sports(), coaches=18)
+    girls = {player.id for player in people(season) if player.pronoun == "she"}
+    told = [row for row in rows(season) if "sport" in row]
+    assert {row["player_id"] in girls for row in told if row["sport"] == "camogie"} == {True}
+    assert {row["player_id"] in girls for row in told if row["sport"] == "hurling"} == {False}
