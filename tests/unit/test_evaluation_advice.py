@@ -9,33 +9,10 @@ from typing import Any
 import pytest
 import yaml
 
-from core.answer import Answer
-from core.categories import Category
-from core.evaluation_rules import RULES
-from core.labelled import Case
-from tests.unit.test_labelled import case
+from tests.unit.test_evaluation_rules import answer, keeps, note
 
 LISTS = yaml.safe_load((files("core") / "evaluation_words.yaml").read_text("utf-8"))
 ADVICE = [(kind, one) for kind in ("never", "unless_noted") for one in LISTS[kind]]
-
-
-def answer(summary: str = "All good.", category: str = "normal") -> Answer:
-    return Answer(
-        category=Category(category),
-        category_confidence=0.9,
-        reason="",
-        summary=summary,
-        confidence=0.9,
-        flags=(),
-    )
-
-
-def keeps(rule: str, about: Case, given: Answer) -> bool:
-    return RULES[rule](about, given) is None
-
-
-def note(text: str, **changed: Any) -> Case:
-    return case(**({"title": "Note", "description": text, "terms": [], "other_names": []} | changed))
 
 
 @pytest.mark.parametrize(
