@@ -1,10 +1,10 @@
 """`POST /v1/messages` and `/v1/messages/count_tokens`, from request to delivered answer."""
 
-import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import datetime
 
+from pydantic_core import from_json
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
@@ -66,7 +66,7 @@ def _family(emulator: Emulator, model: str | None, body: bytes) -> str | None:
     """The class of the model that was asked for, also by a body that is refused for its shape."""
     if model is None:
         try:
-            asked = json.loads(body)
+            asked = from_json(body)  # refuses what lies too deep, where `json` would run out of stack
         except ValueError:
             return None
         model = asked.get("model") if isinstance(asked, dict) else None

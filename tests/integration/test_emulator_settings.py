@@ -138,6 +138,12 @@ def test_every_group_of_paths_has_a_limit_of_its_own_and_tells_it_whatever_the_a
         assert send(emulator).stop_reason == "end_turn"
 
 
+@pytest.mark.parametrize("body", ["[" * 100_000, "[" * 5_000 + "]" * 5_000], ids=["open", "closed"])
+def test_json_that_lies_too_deep_is_a_400(emulator: RunningEmulator, body: str) -> None:
+    answer = emulator.http.post("/v1/messages", content=body, headers={"x-api-key": "test-key"})
+    assert (answer.status_code, answer.json()["error"]["type"]) == (400, "invalid_request_error")
+
+
 @pytest.mark.parametrize("change", [{"stop_sequences": [" "]}, {"metadata": 5}], ids=["rule", "shape"])
 def test_a_refused_message_tells_how_the_limits_stand_as_well(change: dict[str, Any]) -> None:
     with running_emulator("--latency", "off") as emulator:
