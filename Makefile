@@ -4,7 +4,7 @@ VENV := .venv
 PYTHON ?= python3
 RUN := $(VENV)/bin
 
-.PHONY: help setup demo test check bench-run bench-emulator clean
+.PHONY: help setup demo test check bench-cost bench-run bench-emulator clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +27,13 @@ check: setup ## lint, format and types
 	$(RUN)/ruff check .
 	$(RUN)/ruff format --check .
 	$(RUN)/mypy
+
+bench-cost: $(VENV)/installed-bench ## what 1,000 summaries cost, beside others; WORKLOAD=club for a short one
+	$(RUN)/python -m benchmarks.cost $(WORKLOAD)
+
+$(VENV)/installed-bench: $(VENV)/installed
+	$(RUN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,bench]'
+	@touch $@
 
 bench-run: setup ## time per insight and peak memory of a run, at 1,000 and at 10,000 insights
 	$(RUN)/python -m benchmarks.run

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from cli.bill import print_bill
+from cli.bill import print_bills
 from cli.emulator import running_process
 from cli.output import JsonOption, complain, console, print_json, print_rows
 from cli.session import open_database, read_settings
@@ -21,7 +21,7 @@ from core.errors import BooksDisagree
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
-    from core.bill import Bill
+    from core.report import RunReport
 
 SEASON = Path(__file__).parent.parent / "examples" / "season"
 
@@ -37,12 +37,12 @@ def demo(as_json: JsonOption = False) -> None:
         with open_database() as engine:
             load_season(engine, home)
             complain("Summarising through the emulator; a temporary Prefect server starts first ...")
-            report = run_flow(None, None, None)
+            report = run_flow()
             meter = read_meter(base_url)
             check_books(engine, meter)
             insights = count_insights(engine)
             if not as_json:
-                show(engine, insights, report.billed)
+                show(engine, insights, report)
     told = {
         "insights": insights,
         "bill": report.billed.to_json(),
@@ -126,8 +126,8 @@ def count_insights(engine: "sa.Engine") -> dict[str, int]:
     return count_by_state(engine)
 
 
-def show(engine: "sa.Engine", insights: dict[str, int], bill: "Bill") -> None:
-    """Show a person the states, a summary of each tone beside its note, and the bill."""
+def show(engine: "sa.Engine", insights: dict[str, int], report: "RunReport") -> None:
+    """Show a person the states, a summary of each tone beside its note, the bill, and where it comes from."""
     from tasks.listing import summaries_beside_notes
 
     print_rows("Insights", [{"state": state, "insights": number} for state, number in insights.items()])
@@ -139,4 +139,4 @@ def show(engine: "sa.Engine", insights: dict[str, int], bill: "Bill") -> None:
     for row in summaries_beside_notes(engine, 3):
         table.add_row(row["tone"], f"{row['title']}: {row['description']}", row["text"])
     console().print(table)
-    print_bill(bill)
+    print_bills(report)

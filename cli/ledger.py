@@ -54,4 +54,6 @@ def show(
     if as_json:
         print_json(row)
     else:
-        print_facts("Attempt", row | {"insights": ", ".join(row["insights"])})
+        shares = row.pop("shares_usd")
+        told = ", ".join(f"{insight_id} (${usd})" for insight_id, usd in shares.items())
+        print_facts("Attempt", row | {"insights": told})

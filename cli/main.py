@@ -18,6 +18,7 @@ from cli import (
     ingest,
     insights,
     ledger,
+    plan,
     prompts,
     summaries,
     summarize,
@@ -34,6 +35,7 @@ app = typer.Typer(
 app.command("demo")(demo.demo)
 app.add_typer(database.app, name="db")
 app.command("ingest")(ingest.ingest)
+app.command("plan")(plan.plan)
 app.command("summarize")(summarize.summarize)
 app.add_typer(insights.app, name="insights")
 app.add_typer(summaries.app, name="summaries")

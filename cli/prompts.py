@@ -80,8 +80,8 @@ def _shown_for_insight(settings: "Settings", insight_id: str) -> dict[str, Any]:
 
     with open_database() as engine:
         call = planned_for(engine, settings, insight_id, datetime.now(UTC))
-    texts = texts_of(call.insight.sport, call.insight.tone)
-    layers = (*call.layers, Layer("note", call.note))
+    texts = texts_of(call.about.sport, call.about.tone)
+    layers = (*call.layers, Layer("note", call.notes[0]))
     return {"insight_id": insight_id} | _shown(call.model, texts, layers)
 
 
@@ -155,11 +155,13 @@ def _costs_of(
     texts: "PromptTexts", settings: "Settings", model: str, now: datetime, uses: int, count: bool
 ) -> dict[str, Any]:
     from core import prompt_cost
+    from core.request import answer_schema
     from tasks import prompts
 
     layers, note = prompt_cost.example_layers(texts.sport, texts.tone)
     if count:
-        bodies = prompt_cost.bodies_to_count(layers, note, model)
+        schema = answer_schema(texts.sport, texts.tone)
+        bodies = prompt_cost.bodies_to_count(layers, note, model, schema)
         parts = prompt_cost.counted_parts(prompts.count(settings, bodies))
     else:
         parts = prompt_cost.estimated_parts(layers, note, model)

@@ -8,6 +8,7 @@ import typer
 
 from cli.bill import print_run
 from cli.output import JsonOption, OrganizationOption, complain, print_json
+from cli.plan import InsightsPerCallOption
 from cli.prefect_api import prefect_api
 from cli.progress import progress
 from cli.session import open_database, read_settings
@@ -22,16 +23,16 @@ def summarize(
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many insights.")] = None,
     organization: OrganizationOption = None,
     model: Annotated[str | None, typer.Option(help="Instead of TOUCHLINE_MODEL.")] = None,
-    insights_per_call: Annotated[int, typer.Option(min=1, max=1, help="Packs come later: 1.")] = 1,
+    insights_per_call: InsightsPerCallOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Summarise pending insights until none is due. Exit code 3 when a limit stopped the run."""
     from core.pricing import canonical_model
 
-    settings = read_settings()
+    settings = read_settings().packing(insights_per_call)
     settings.require_api()
     canonical_model(model or settings.model)  # refused here, before a server is started for the run
-    report = run_flow(limit, organization, model)
+    report = run_flow(limit, organization, model, insights_per_call)
     if as_json:
         print_json(report.to_json())
     else:
@@ -43,7 +44,12 @@ def summarize(
         raise typer.Exit(3 if report.stopped.is_limit else 1)
 
 
-def run_flow(limit: int | None, organization: str | None, model: str | None) -> "RunReport":
+def run_flow(
+    limit: int | None = None,
+    organization: str | None = None,
+    model: str | None = None,
+    insights_per_call: int | None = None,
+) -> "RunReport":
     """Run the flow in this process, with its progress on stderr."""
     with open_database() as engine:
         due = _count_due(engine, organization)
@@ -56,7 +62,11 @@ def run_flow(limit: int | None, organization: str | None, model: str | None) -> 
             from flows.summarize import summarize_pending
 
             flow = summarize_pending(
-                insight_limit=limit, organization_id=organization, model=model, watch=watch
+                insight_limit=limit,
+                organization_id=organization,
+                model=model,
+                insights_per_call=insights_per_call,
+                watch=watch,
             )
             try:
                 return asyncio.run(flow)

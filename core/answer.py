@@ -1,9 +1,12 @@
 """One answer of the model: its shape, and the only way from its text to a value."""
 
 import re
+from collections import Counter
+from collections.abc import Sequence
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import from_json, to_json
 
 from core.categories import Category
 from core.errors import Rejected
@@ -18,8 +21,8 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # every control charact
 class UnusableAnswer(Rejected):
     """An answer that is not JSON or is off the schema.
 
-    The message is one fixed word, `not_json` or `off_schema`, and never the text: texts about
-    children must not reach logs by way of an error.
+    The message is one fixed word (`not_json`, `off_schema`, in a pack also `missing` and `id_twice`), and
+    never the text: texts about children must not reach logs by way of an error.
     """
 
     def __init__(self, reason: str) -> None:
@@ -73,3 +76,32 @@ def parse_answer(text: str) -> Answer:
         kinds = {detail["type"] for detail in error.errors(include_input=False, include_url=False)}
     # Raised outside the handler: a chained ValidationError would carry the text into a traceback.
     raise UnusableAnswer("not_json" if "json_invalid" in kinds else "off_schema")
+
+
+def parse_pack(text: str, ids: Sequence[str]) -> dict[str, Answer | UnusableAnswer]:
+    """Return for each id its own answer, or why it has none; what bears any other id is never used.
+
+    A pack that is no JSON, or has no list of answers, makes all of them unusable.
+    """
+    try:
+        whole = from_json(text)
+    except ValueError:
+        return {one: UnusableAnswer("not_json") for one in ids}
+    items = whole.get("answers") if isinstance(whole, dict) and whole.keys() == {"answers"} else None
+    if not isinstance(items, list):
+        return {one: UnusableAnswer("off_schema") for one in ids}
+    parts = [dict(item) for item in items if isinstance(item, dict) and isinstance(item.get("id"), str)]
+    times = Counter(part["id"] for part in parts)
+    answers = {part.pop("id"): part for part in parts}
+    return {one: _part(answers.get(one), times[one]) for one in ids}
+
+
+def _part(answer: dict[str, object] | None, times: int) -> Answer | UnusableAnswer:
+    if answer is None:
+        return UnusableAnswer("missing")
+    if times > 1:
+        return UnusableAnswer("id_twice")
+    try:
+        return parse_answer(to_json(answer).decode())
+    except UnusableAnswer as unusable:
+        return unusable

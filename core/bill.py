@@ -54,43 +54,62 @@ class Bill:
         return {field.name: _to_json(field.name, getattr(self, field.name)) for field in fields(self)}
 
 
+class BillSums:
+    """Adds up attempts one by one; memory does not grow with them."""
+
+    def __init__(self) -> None:
+        self.calls = self.attempts = 0
+        self.usage = Usage(0)
+        self.cost_usd = self.uncached_cost_usd = self.unmeasured_usd = Decimal(0)
+
+    def add(self, attempt: Request, cost_usd: Decimal, *, new_call: bool) -> bool:
+        """Add an attempt; True when it counts for the floor. Raises as `price_of`."""
+        self.calls += new_call
+        self.attempts += 1
+        self.usage += attempt.usage
+        self.cost_usd += cost_usd
+        if cost_usd and not attempt.usage.total_input_tokens:  # lost: only an estimate is known
+            self.unmeasured_usd += cost_usd
+        elif cost_usd:
+            self.uncached_cost_usd += uncached_cost(
+                attempt.usage, model=attempt.model, at=attempt.at, inference_geo=attempt.inference_geo
+            )
+            return True
+        return False
+
+    def bill(self, floor_usd: Decimal) -> Bill:
+        """Return the bill, with the floor of what counted for it."""
+        floor_usd += self.unmeasured_usd
+        usage, cost_usd = self.usage, self.cost_usd
+        return Bill(
+            calls=self.calls,
+            attempts=self.attempts,
+            input_tokens=usage.input_tokens,
+            cache_read_tokens=usage.cache_read_tokens,
+            cache_write_5m_tokens=usage.cache_write_5m_tokens,
+            cache_write_1h_tokens=usage.cache_write_1h_tokens,
+            output_tokens=usage.output_tokens,
+            total_input_tokens=usage.total_input_tokens,
+            cache_hit_rate=usage.cache_hit_rate,
+            cost_usd=cost_usd,
+            uncached_cost_usd=self.uncached_cost_usd + self.unmeasured_usd,
+            floor_usd=floor_usd,
+            efficiency=(floor_usd / cost_usd).quantize(RATE_STEP) if cost_usd else Decimal(1),
+        )
+
+
 def bill_of(billed: Iterable[BilledAttempt]) -> Bill:
     """Add up attempts in one pass; memory grows with distinct calls and prefixes only.
 
     No calls at all make a bill of zeros with an efficiency of 1. Raises as `price_of` and `floor_usd`.
     """
     call_ids: set[str] = set()
-    attempts, usage = 0, Usage(0)
-    cost_usd = uncached_cost_usd = unmeasured_usd = Decimal(0)
-    floor = FloorTally()
+    sums, floor = BillSums(), FloorTally()
     for attempt in billed:
-        call_ids.add(attempt.call_id)
-        attempts += 1
-        usage += attempt.usage
-        cost_usd += attempt.cost_usd
-        if attempt.cost_usd and not attempt.usage.total_input_tokens:  # lost: only an estimate is known
-            unmeasured_usd += attempt.cost_usd
-        elif attempt.cost_usd:
-            uncached_cost_usd += uncached_cost(
-                attempt.usage, model=attempt.model, at=attempt.at, inference_geo=attempt.inference_geo
-            )
+        if sums.add(attempt, attempt.cost_usd, new_call=attempt.call_id not in call_ids):
             floor.add(attempt)
-    floor_usd = floor.total_usd() + unmeasured_usd
-    return Bill(
-        calls=len(call_ids),
-        attempts=attempts,
-        input_tokens=usage.input_tokens,
-        cache_read_tokens=usage.cache_read_tokens,
-        cache_write_5m_tokens=usage.cache_write_5m_tokens,
-        cache_write_1h_tokens=usage.cache_write_1h_tokens,
-        output_tokens=usage.output_tokens,
-        total_input_tokens=usage.total_input_tokens,
-        cache_hit_rate=usage.cache_hit_rate,
-        cost_usd=cost_usd,
-        uncached_cost_usd=uncached_cost_usd + unmeasured_usd,
-        floor_usd=floor_usd,
-        efficiency=(floor_usd / cost_usd).quantize(RATE_STEP) if cost_usd else Decimal(1),
-    )
+        call_ids.add(attempt.call_id)
+    return sums.bill(floor.total_usd())
 
 
 def _to_json(name: str, value: int | Decimal) -> int | float | str:

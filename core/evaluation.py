@@ -8,9 +8,13 @@ from typing import Any
 
 from core.answer import Answer
 from core.bill import Bill
+from core.calls import PlannedCall
+from core.claimed import ClaimedInsight
 from core.evaluation_rules import RULES, applies
 from core.labelled import Case
-from core.plan import ClaimedInsight, PlannedCall, plan_calls
+from core.measured import Measured
+from core.pages import plan_calls
+from core.plan import Terms
 from core.settlement import predicted_entry
 from core.tally import bill_of_run
 
@@ -132,14 +136,15 @@ class Evaluation:
 
 
 def plan_cases(cases: Iterable[Case], *, model: str, now: datetime) -> tuple[PlannedCall, ...]:
-    """Plan the calls exactly as a run would, in its order and with its markers."""
-    chunks = plan_calls((_as_insight(case, now) for case in cases), model=model, now=now)
+    """Plan one call for each case, in a run's order and with its markers."""
+    terms = Terms(model, now, Measured(model))
+    chunks = plan_calls((_as_insight(case, now) for case in cases), terms)
     return tuple(call for chunk in chunks for call in chunk.calls)
 
 
 def predicted_bill(calls: Sequence[PlannedCall], now: datetime) -> Bill:
     """Return what the planned calls are expected to cost."""
-    return bill_of_run(predicted_entry(call, call_id=call.insight.id, at=now) for call in calls)
+    return bill_of_run(predicted_entry(call, now) for call in calls)
 
 
 def evaluation_of(
@@ -152,7 +157,7 @@ def evaluation_of(
 ) -> Evaluation:
     """Score every case; the run was stopped before one that has no response."""
     stopped = Response(None, STOPPED, None)
-    versions = {f"{call.insight.sport}/{call.insight.tone}": call.prompt_version for call in calls}
+    versions = {f"{call.about.sport}/{call.about.tone}": call.prompt_version for call in calls}
     return Evaluation(
         model=model,
         prompt_versions=dict(sorted(versions.items())),

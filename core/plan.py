@@ -1,186 +1,221 @@
-"""Which calls to make, in which order, and where to mark their prefixes: pure, from claimed insights.
+"""Which calls to make, in which order, and where to mark their prefixes: pure, from a survey.
 
-The layers of a prompt form a tree (instructions, sport, tone, player). Calls are planned depth first,
-largest subtree first, so that what is shared is used again while it is warm. A layer is marked when its
-prefix is long enough for the model to cache and will be used again, or is warm already.
+The layers of a prompt form a tree (form, instructions, sport, tone, player). It is walked depth first,
+largest subtree first, so that what is shared is used again while it is warm. Whether insights are packed, and
+whether single ones use the packs' form so as to share their prefix, is what is expected to cost least.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime
-from hashlib import sha256
-from itertools import accumulate, groupby, islice
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple
 
-from core import prompt
-from core.pricing import break_even_uses, minimum_prefix_tokens
+from core.calls import Prefix, shared_keys
+from core.forecast import Limits, Load, forecast
+from core.markers import LIFETIME_SECONDS, Decision, Expected, LifetimePolicy, decide
+from core.measured import ANSWER_TOKENS, Measured
+from core.pricing import CacheTtl, ClassPrices, minimum_prefix_tokens, prices_at
+from core.prompt import texts_of
 from core.states import Tone
-from core.usage import Usage
+from core.survey import Group, Survey
 
-CALLS_PER_CHUNK = 100  # one Prefect task a chunk; a task run costs 40-50 ms of the server
-ANSWER_TOKENS = 140  # an answer's usual length, for predictions
-ANSWER_TOKENS_MAX = 700  # an answer that is longer than this is not a summary
-
-
-@dataclass(frozen=True, slots=True)
-class ClaimedInsight:
-    """An insight that this run holds, with all that its prompt needs."""
-
-    id: str
-    organization_id: str
-    coach_id: str
-    player_id: str
-    title: str
-    description: str
-    category: str | None  # the extractor's word
-    created_at: datetime
-    sport: str  # what the note is about
-    player_sport: str  # the player's main one
-    tone: Tone
-    skip_sensitive: bool
-    first_name: str
-    last_name: str | None  # only to be taken out of the note
-    age_group: str | None
-    date_of_birth: date | None
-    team: str | None
-    position: str | None
-    earlier_summaries: tuple[str, ...] = ()  # of the player, as sent to the parents, newest first
+PLAYER_AND_NOTE_TOKENS = 150  # what a call adds behind its shared prefix, before its texts are known
+PLAYER_TOKENS = 60
+PACK_TOKENS = {"input": 5, "output": 5}  # what the ids of a pack add for each insight
 
 
 @dataclass(frozen=True, slots=True)
-class PlannedCall:
-    """One request to make: its insight, its layers from most to least shared, and which are marked."""
+class Terms:
+    """What a plan is made by, besides what is due."""
 
-    insight: ClaimedInsight
     model: str
-    layers: tuple[prompt.Layer, ...]
-    prefixes: tuple[str, ...]  # one key per layer, of the prompt up to and including it
-    marked: tuple[int, ...]  # which layers, by their place, end in a cache marker
-    note: str
-    prompt_version: str
-    predicted: Usage
+    now: datetime
+    measured: Measured
+    insights_per_call: int = 1
+    lifetime: LifetimePolicy = "auto"
+    limits: Limits = field(default_factory=Limits)
+    concurrency: int = 16
 
-    @property
-    def marked_prefixes(self) -> tuple[str, ...]:
-        """The keys of the prefixes that this call writes or reads, shortest first."""
-        return tuple(self.prefixes[place] for place in self.marked)
 
-    def body(self) -> dict[str, Any]:
-        """Return the arguments of the request."""
-        names = [self.layers[place].name for place in self.marked]
-        return prompt.request_body(self.model, self.layers, self.note, names, ANSWER_TOKENS_MAX)
+class Branch(NamedTuple):
+    """Which prompts share a prefix: all of a form, those of a sport in it, or of a tone in that."""
+
+    packed: bool
+    sport: str | None = None
+    tone: Tone | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Chunk:
-    """Up to a hundred calls that share sport and tone."""
+class PlannedPrefix:
+    """A shared prefix with the decision on its marker."""
 
-    sport: str
-    tone: Tone
-    calls: tuple[PlannedCall, ...]
-
-    @property
-    def size(self) -> int:
-        """The number of calls."""
-        return len(self.calls)
+    branch: Branch
+    prefix: Prefix
+    segment_tokens: int  # what it adds to the one before; of one too short to be cached, the next one adds it
+    uses: int
+    decision: Decision
 
 
 @dataclass(frozen=True, slots=True)
-class _Draft:
-    insight: ClaimedInsight
-    layers: tuple[prompt.Layer, ...]
-    prefixes: tuple[str, ...]
+class RunPlan:
+    """How a run goes about what is due."""
 
+    terms: Terms
+    insights_max: int  # of a call
+    packs_singles: bool  # a single insight is asked in the packs' form
+    order: tuple[Group, ...]
+    prefixes: Mapping[Branch, PlannedPrefix]
 
-def plan_calls(
-    claimed: Iterable[ClaimedInsight], *, model: str, now: datetime, warm: Collection[str] = ()
-) -> tuple[Chunk, ...]:
-    """Plan one call for each insight; `warm` names the prefixes that can still be read from the cache."""
-    drafts = [_draft(insight, model, now) for insight in claimed]
-    uses = Counter(prefix for draft in drafts for prefix in draft.prefixes)
-    ordered = sorted(drafts, key=lambda draft: _depth_first(draft, uses))
-    worthwhile = {prefix for prefix, times in uses.items() if times >= break_even_uses(model, now)} | set(
-        warm
-    )
-    return tuple(_chunks(_marked(ordered, model, worthwhile, warm)))
+    @property
+    def price(self) -> float:
+        """What is compared: millionths of a dollar, less what later runs save."""
+        prices = _prices(self.terms)
+        prefixes = sum(one.segment_tokens * one.decision.price for one in self.prefixes.values())
+        calls = insights = packed = 0
+        for group in self.order:
+            packs = group.packs(self.insights_max)
+            calls += sum(packs.values())
+            insights += group.insights
+            packed += sum(size * number for size, number in packs.items() if self.packed(size))
+        each = PACK_TOKENS["input"] * float(prices.input) + PACK_TOKENS["output"] * float(prices.output)
+        return prefixes + calls * PLAYER_TOKENS * float(prices.input) + packed * each
 
+    def packed(self, size: int) -> bool:
+        """Say in which form a call with so many insights is asked."""
+        return size > 1 or self.packs_singles
 
-def _draft(insight: ClaimedInsight, model: str, now: datetime) -> _Draft:
-    own_sport = insight.sport == insight.player_sport  # of another sport, team and position say nothing
-    facts = prompt.PlayerFacts(
-        first_name=insight.first_name,
-        age_group=prompt.age_group_of(insight.age_group, insight.date_of_birth, now.date()),
-        team=insight.team if own_sport else None,
-        position=insight.position if own_sport else None,
-        earlier_summaries=tuple(_nameless(text, insight) for text in insight.earlier_summaries),
-    )
-    layers = prompt.layers(insight.sport, insight.tone, facts)
-    return _Draft(insight, layers, _prefixes(insight, model, layers))
-
-
-def _prefixes(insight: ClaimedInsight, model: str, layers: Sequence[prompt.Layer]) -> tuple[str, ...]:
-    """Name each prefix so that equal names mean equal bytes (texts do not change while a process runs)."""
-    sport = f"{model}/{insight.sport}"
-    tone = f"{sport}/{insight.tone}"
-    return model, sport, tone, f"{tone}/{sha256(layers[-1].text.encode()).hexdigest()[:16]}"
-
-
-def _depth_first(draft: _Draft, uses: Counter[str]) -> tuple[object, ...]:
-    """Sort key: walk the tree from the root, the subtree with most uses first, then oldest first."""
-    walk = tuple((-uses[prefix], prefix) for prefix in draft.prefixes)
-    return (*walk, draft.insight.created_at, draft.insight.id)
-
-
-def _marked(
-    drafts: Iterable[_Draft], model: str, worthwhile: Collection[str], warm: Collection[str]
-) -> Iterator[PlannedCall]:
-    """Mark each draft's layers, and predict its usage as if the calls were made in this order."""
-    minimum = minimum_prefix_tokens(model)
-    readable = set(warm)
-    for draft in drafts:
-        lengths = _prefix_lengths(draft.layers, model)
-        marked = tuple(
-            place
-            for place, prefix in enumerate(draft.prefixes)
-            if lengths[place] >= minimum and prefix in worthwhile
-        )
-        note = _note(draft.insight)
-        read = max((lengths[place] for place in marked if draft.prefixes[place] in readable), default=0)
-        cached = max((lengths[place] for place in marked), default=0)
-        readable.update(draft.prefixes[place] for place in marked)
-        yield PlannedCall(
-            insight=draft.insight,
-            model=model,
-            layers=draft.layers,
-            prefixes=draft.prefixes,
-            marked=marked,
-            note=note,
-            prompt_version=prompt.prompt_version(draft.insight.sport, draft.insight.tone),
-            predicted=Usage(
-                input_tokens=lengths[-1] - cached + prompt.estimated_tokens(note, model),
-                cache_read_tokens=read,
-                cache_write_5m_tokens=cached - read,
-                output_tokens=ANSWER_TOKENS,
-            ),
+    def shared_prefixes(self, sport: str, tone: Tone, packed: bool) -> tuple[Prefix, ...]:
+        """Return the prefixes of a sport and tone; without markers when the plan knows nothing of them."""
+        return tuple(
+            self.prefixes[branch].prefix if branch in self.prefixes else bare
+            for branch, bare in zip(
+                _branches(sport, tone, packed), bare_prefixes(self.terms, sport, tone, packed), strict=True
+            )
         )
 
 
-def _note(insight: ClaimedInsight) -> str:
-    return prompt.note_text(_nameless(insight.title, insight), _nameless(insight.description, insight))
+def plan_run(survey: Survey, terms: Terms) -> RunPlan:
+    """Plan a run over all that is due: the cheapest of single calls, packs, and packs with singles alike."""
+    most = terms.insights_per_call
+    ways = [(1, False)] if most == 1 else [(1, False), (most, False), (most, True)]
+    return min((_plan(survey, terms, *way) for way in ways), key=lambda plan: plan.price)
 
 
-def _nameless(text: str, insight: ClaimedInsight) -> str:
-    return prompt.without_last_name(text, insight.first_name, insight.last_name)
+def bare_prefixes(terms: Terms, sport: str, tone: Tone, packed: bool) -> tuple[Prefix, ...]:
+    """Return the shared prefixes of a sport and tone without any marker."""
+    tokens, prefixes = terms.measured.frame_tokens(packed), []
+    keys = shared_keys(terms.model, sport, tone, packed)
+    for key, layer in zip(keys, texts_of(sport, tone).layers(), strict=True):
+        tokens += terms.measured.layer_tokens(layer.text)
+        prefixes.append(Prefix(key, tokens, None))
+    return tuple(prefixes)
 
 
-def _prefix_lengths(layers: Sequence[prompt.Layer], model: str) -> tuple[int, ...]:
-    """Estimate the tokens of the prompt up to and including each layer."""
-    return tuple(accumulate(prompt.estimated_tokens(layer.text, model) for layer in layers))
+def _plan(survey: Survey, terms: Terms, insights_max: int, packs_singles: bool) -> RunPlan:
+    blank = RunPlan(terms, insights_max, packs_singles, tuple(survey.groups), {})
+    uses: Counter[Branch] = Counter()
+    for group in survey.groups:
+        for size, number in group.packs(insights_max).items():
+            for branch in _branches(group.sport, group.tone, blank.packed(size)):
+                uses[branch] += number
+    order = tuple(sorted(survey.groups, key=lambda group: _depth_first(group, insights_max, uses)))
+    prefixes = dict(_prefixes(survey, terms, order, uses))
+    return RunPlan(terms, insights_max, packs_singles, order, prefixes)
 
 
-def _chunks(calls: Iterable[PlannedCall]) -> Iterator[Chunk]:
-    """Cut the ordered calls where sport or tone changes, and after a hundred."""
-    for (sport, tone), group in groupby(calls, key=lambda call: (call.insight.sport, call.insight.tone)):
-        while part := tuple(islice(group, CALLS_PER_CHUNK)):
-            yield Chunk(sport, tone, part)
+def _branches(sport: str, tone: Tone, packed: bool) -> tuple[Branch, Branch, Branch]:
+    return Branch(packed), Branch(packed, sport), Branch(packed, sport, tone)
+
+
+def _depth_first(group: Group, insights_max: int, uses: Counter[Branch]) -> tuple[object, ...]:
+    of_sport = sum(uses[Branch(packed, group.sport)] for packed in (False, True))
+    return -of_sport, group.sport, -sum(group.packs(insights_max).values()), group.tone
+
+
+def _prefixes(
+    survey: Survey, terms: Terms, order: Sequence[Group], uses: Counter[Branch]
+) -> Iterator[tuple[Branch, PlannedPrefix]]:
+    """Decide on every shared prefix that has any use."""
+    prices, minimum = _prices(terms), minimum_prefix_tokens(terms.model)
+    per_hour, cold_again = _later_uses(order, uses), _cold_again(terms, order, uses)
+    decided: dict[Branch, PlannedPrefix] = {}
+    for group in order:
+        for packed in (False, True):
+            covered = 0
+            bare = bare_prefixes(terms, group.sport, group.tone, packed)
+            for branch, prefix in zip(_branches(group.sport, group.tone, packed), bare, strict=True):
+                if not uses[branch]:
+                    break
+                decision = decide(
+                    prefix.tokens,
+                    minimum=minimum,
+                    expected=Expected(
+                        uses[branch],
+                        cold_again[branch, "5m"],
+                        cold_again[branch, "1h"],
+                        per_hour[branch],
+                        survey.run_every_seconds,
+                    ),
+                    prices=prices,
+                    policy=terms.lifetime,
+                    warm=survey.warm.get(prefix.key),
+                )
+                marked = prefix._replace(ttl=decision.ttl)
+                priced = prefix.tokens >= minimum or branch.tone is not None
+                segment_tokens = prefix.tokens - covered if priced else 0
+                decided[branch] = PlannedPrefix(branch, marked, segment_tokens, uses[branch], decision)
+                covered += segment_tokens
+    yield from decided.items()
+
+
+def _walked(order: Sequence[Group]) -> Iterator[tuple[Group, Branch]]:
+    """Walk the tree in the order of the calls; what groups share comes once for each."""
+    for group in order:
+        for packed in (False, True):
+            for branch in _branches(group.sport, group.tone, packed):
+                yield group, branch
+
+
+def _later_uses(order: Sequence[Group], uses: Counter[Branch]) -> Mapping[Branch, float]:
+    """Uses an hour by later runs: the last hour's arrivals, in calls as this run makes of its insights."""
+    per_hour: dict[Branch, float] = dict.fromkeys(uses, 0.0)
+    for group, branch in _walked(order):
+        if branch in per_hour:
+            calls = uses[Branch(branch.packed, group.sport, group.tone)]
+            per_hour[branch] += group.arrivals_per_hour * calls / group.insights
+    return per_hour
+
+
+def _cold_again(
+    terms: Terms, order: Sequence[Group], uses: Counter[Branch]
+) -> Counter[tuple[Branch, CacheTtl]]:
+    """Count how often a prefix is used again only after its entry has ended.
+
+    A call refreshes the longest prefix that it reads, not the shorter ones inside it; those are used when
+    the next branch begins, so the time from one branch to the next is what counts.
+    """
+    seconds = _seconds_per_call(terms, order, uses)
+    cold: Counter[tuple[Branch, CacheTtl]] = Counter()
+    parents = {
+        branch: Branch(branch.packed, branch.sport if branch.tone else None)
+        for _, branch in _walked(order)
+        if branch in uses and branch.sport is not None
+    }
+    last = {parent: branch for branch, parent in parents.items()}
+    for branch, parent in parents.items():
+        for ttl, lifetime in LIFETIME_SECONDS.items():
+            if branch != last[parent] and uses[branch] * seconds > lifetime:
+                cold[parent, ttl] += 1
+    return cold
+
+
+def _seconds_per_call(terms: Terms, order: Sequence[Group], uses: Counter[Branch]) -> float:
+    calls = sum(number for branch, number in uses.items() if branch.sport is None)
+    insights = sum(group.insights for group in order)
+    load = Load(calls, calls * PLAYER_AND_NOTE_TOKENS, insights * ANSWER_TOKENS)
+    return forecast(load, terms.limits, terms.concurrency).seconds / calls if calls else 0.0
+
+
+def _prices(terms: Terms) -> ClassPrices:
+    return prices_at(terms.model, terms.now)

@@ -8,25 +8,24 @@ is normalised (NFC) before it is written down.
 import json
 import re
 import unicodedata
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
 from hashlib import sha256
 from importlib.resources import files
-from typing import Any
+from importlib.resources.abc import Traversable
 
 from core.errors import BadInput
 from core.states import Tone
 
-# What switches thinking off, for the models that refuse `disabled`.
-THINKING_OFF = {"claude-sonnet-5-5": {"type": "between_tools"}}
-
-# Names the layout that `layers`, `note_text` and `request_body` write; change it when the layout changes, so
+# Names the layout that `layers`, `note_text` and `core.request` write; change it when the layout changes, so
 # that the prompt version changes too although no text did.
 FORMAT = (
-    "system: instructions, sport, tone; user: <player> json, earlier_summaries; <note> json of title, text; 2"
+    "system: instructions, sport, tone; user: <player> json, earlier_summaries; <note> json of title, text,"
+    " or in a pack several of id, title, text; 3"
 )
+TEXTS: Traversable = files("core") / "prompts"  # where all texts are read from
 
 LAYER_NAMES = ("instructions", "sport", "tone", "player")  # the order in the prompt: most shared first
 
@@ -150,37 +149,10 @@ def without_last_name(text: str, first_name: str, last_name: str | None) -> str:
     return re.sub(rf"\b{re.escape(last)}\b", lambda _: first, text)
 
 
-def note_text(title: str, description: str) -> str:
-    """Return the fenced block of the coach's note, which is untrusted text."""
-    return _fenced("note", {"title": title, "text": description})
-
-
-def request_body(
-    model: str, layers: Sequence[Layer], note: str, marked: Collection[str], max_tokens: int
-) -> dict[str, Any]:
-    """Return the arguments of `client.messages.create` for one note.
-
-    `layers` as `layers()` gives them, `note` as `note_text()` does; `marked` names the layers that end in a
-    cache marker (5 minutes). Thinking is off: it would be billed as output.
-    """
-    unknown = sorted(set(marked) - {layer.name for layer in layers})
-    if unknown:
-        raise ValueError(f"no such layer to mark: {', '.join(unknown)}")
-    blocks = [_block(layer.text, marked=layer.name in marked) for layer in layers]
-    return {
-        "model": model,
-        "max_tokens": max_tokens,
-        "thinking": THINKING_OFF.get(model, {"type": "disabled"}),
-        "system": blocks[:-1],
-        "messages": [{"role": "user", "content": [blocks[-1], _block(note, marked=False)]}],
-        "output_config": {"format": {"type": "json_schema", "schema": answer_schema()}},
-    }
-
-
-def answer_schema() -> dict[str, Any]:
-    """Return the JSON schema of one answer, a fresh copy each time."""
-    schema: dict[str, Any] = json.loads(_text("answer.schema.json"))
-    return schema
+def note_text(title: str, description: str, note_id: str | None = None) -> str:
+    """Return the fenced block of a coach's note, which is untrusted text; in a pack it has an id."""
+    named = {} if note_id is None else {"id": note_id}
+    return _fenced("note", {**named, "title": title, "text": description})
 
 
 def prompt_version(sport: str, tone: Tone) -> str:
@@ -224,6 +196,12 @@ def age_group_of(age_group: str | None, date_of_birth: date | None, on: date) ->
     return "senior" if reached > AGE_GROUP_OLDEST else f"u{max(reached, AGE_GROUP_YOUNGEST)}"
 
 
+def forget_texts() -> None:
+    """Read all texts afresh from then on; for whoever sets TEXTS to another folder."""
+    for kept in (texts_of, _sheets, _text):
+        kept.cache_clear()
+
+
 def _fenced(tag: str, facts: Mapping[str, str | list[str]]) -> str:
     """Write facts as one line of JSON between tags that nothing inside the facts can spell."""
     normal = {name: _normal(value) for name, value in facts.items()}
@@ -250,20 +228,13 @@ def _as_escape(found: re.Match[str]) -> str:
     return f"\\u{ord(found.group()):04x}"
 
 
-def _block(text: str, *, marked: bool) -> dict[str, Any]:
-    block: dict[str, Any] = {"type": "text", "text": text}
-    if marked:
-        block["cache_control"] = {"type": "ephemeral"}
-    return block
-
-
 @cache
 def _sheets() -> dict[str, str]:
-    """Map each sport code to its sheet's path below `core/prompts`."""
-    names = (entry.name for entry in (files("core") / "prompts" / "sports").iterdir())
+    """Map each sport code to its sheet's path below TEXTS."""
+    names = (entry.name for entry in (TEXTS / "sports").iterdir())
     return {name.removesuffix(".md"): f"sports/{name}" for name in sorted(names) if name.endswith(".md")}
 
 
 @cache
 def _text(path: str) -> str:
-    return files("core").joinpath("prompts", *path.split("/")).read_text(encoding="utf-8").strip()
+    return TEXTS.joinpath(*path.split("/")).read_text(encoding="utf-8").strip()

@@ -13,8 +13,9 @@ from typing import Any
 
 from core import prompt
 from core.bill import plain_money
-from core.plan import ANSWER_TOKENS
+from core.measured import ANSWER_TOKENS
 from core.pricing import ClassPrices, break_even_uses, canonical_model, minimum_prefix_tokens, prices_at
+from core.request import request_body
 from core.states import Tone
 
 SUMMARIES = 1_000  # what costs are told for
@@ -126,10 +127,10 @@ def estimated_parts(layers: Sequence[prompt.Layer], note: str, model: str) -> tu
 
 
 def bodies_to_count(
-    layers: Sequence[prompt.Layer], note: str, model: str
+    layers: Sequence[prompt.Layer], note: str, model: str, schema: Mapping[str, Any]
 ) -> tuple[tuple[str, dict[str, Any]], ...]:
     """Return the requests whose counted tokens tell each part's: one whole, and one without each part."""
-    body = prompt.request_body(model, layers, note, (), max_tokens=1)
+    body = request_body(model, layers, (note,), {}, schema, max_tokens=1)
     del body["max_tokens"]
     system, content = body["system"], body["messages"][0]["content"]
 

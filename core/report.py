@@ -7,6 +7,7 @@ from typing import Any
 from core.bill import Bill
 from core.errors import NotReady
 from core.retry import Stop
+from core.waterfall import Waterfall
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +17,9 @@ class RunReport:
     run_id: str
     insights: Mapping[str, int]  # by the state in which the run left them
     predicted: Bill
+    predicted_given_answers: Bill  # the same with the answers' true lengths, of the calls that were answered
     billed: Bill
+    waterfall: Waterfall
     wall_seconds: float
     deferred: Mapping[str, int]  # by cause
     parked: Mapping[str, int]  # by reason
@@ -28,7 +31,9 @@ class RunReport:
             "run_id": self.run_id,
             "insights": dict(self.insights),
             "predicted": self.predicted.to_json(),
+            "predicted_given_answers": self.predicted_given_answers.to_json(),
             "billed": self.billed.to_json(),
+            "waterfall": self.waterfall.to_json(),
             "wall_seconds": self.wall_seconds,
             "deferred": dict(self.deferred),
             "parked": dict(self.parked),

@@ -1,13 +1,16 @@
 """What can be set from outside: one frozen class, read at the edges and passed inward."""
 
+from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from core.errors import NotReady
+from core.errors import BadInput, NotReady
+from core.markers import LifetimePolicy
 
+INSIGHTS_PER_CALL_MAX = 20
 VENDOR_BASE_URL = "https://api.anthropic.com"
 
 
@@ -25,7 +28,10 @@ class Settings(BaseSettings):
     home: Path = Path(".touchline")
     model: str = "claude-haiku-5-5"
     fallback_model: str = "claude-haiku-4-5"
-    insights_per_call: int = Field(1, ge=1, le=1)  # packs come with the planner
+    insights_per_call: int = Field(
+        5, ge=1, le=INSIGHTS_PER_CALL_MAX
+    )  # of one player; longer answers are cut more often
+    cache_lifetime: LifetimePolicy = "auto"  # of the planner's markers; anything else is for comparisons
     concurrency: int = Field(16, ge=1, le=1000)  # calls in flight at once
     lease_seconds: int = Field(600, ge=300)  # far longer than one request and its settling may take
     revocation_minutes: int = Field(60, ge=0)
@@ -42,10 +48,27 @@ class Settings(BaseSettings):
             else value
         )
 
+    def packing(self, insights_per_call: int | None) -> "Settings":
+        """Return the settings with another number of insights per call, when one is given.
+
+        Raises BadInput for one that is out of range.
+        """
+        if insights_per_call is None:
+            return self
+        if not 1 <= insights_per_call <= INSIGHTS_PER_CALL_MAX:
+            raise BadInput(f"A call takes 1 to {INSIGHTS_PER_CALL_MAX} insights, not {insights_per_call}.")
+        return self.model_copy(update={"insights_per_call": insights_per_call})
+
     @property
     def base_url(self) -> str:
         """Where calls go: the given base URL, else the vendor's own."""
         return self.anthropic_base_url or VENDOR_BASE_URL
+
+    @property
+    def account(self) -> str:
+        """Name whose prompt cache and limits calls use: 16 hex digits of address and key, not the key."""
+        key = self.anthropic_api_key.get_secret_value() if self.anthropic_api_key else ""
+        return sha256(f"{self.base_url}\n{key}".encode()).hexdigest()[:16]
 
     @property
     def rehearsal(self) -> bool:

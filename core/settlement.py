@@ -5,14 +5,14 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from core.calls import PlannedCall
 from core.errors import TouchlineError
-from core.plan import PlannedCall
 from core.pricing import Price, price_of
 from core.retry import Failure, outcome_of
 from core.states import Outcome, ServiceTier
-from core.tally import Entry, shape_of
+from core.tally import Entry, depth_marked, path_of
 from core.usage import Usage
-from core.verdict import Reply, Verdict
+from core.verdict import Judged, Reply
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,11 @@ class Attempt:
     call: PlannedCall
     occurred_at: datetime
     estimate: Price
+    first: bool = True  # of its call
+
+    def about(self, call: PlannedCall) -> "Attempt":
+        """Return the attempt for fewer insights: others have been taken over meanwhile."""
+        return replace(self, call=call)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +81,13 @@ def settled_by_failure(attempt: Attempt, failure: Failure, now: datetime) -> Set
     )
 
 
-def settled_by_reply(attempt: Attempt, reply: Reply, verdict: Verdict, now: datetime) -> Settlement:
+def settled_by_reply(attempt: Attempt, reply: Reply, judged: Judged, now: datetime) -> Settlement:
     """Settle an attempt that was answered.
 
     A refusal before any output is not billed. An answer that no price is known for (another model than
     was asked, say) keeps its tokens and its estimate as lost, for a person to settle; it is never $0.
     """
-    outcome, reason, price = verdict.outcome, verdict.reason, _price(attempt, reply)
+    outcome, reason, price = judged.outcome, judged.reason, _price(attempt, reply)
     cost_usd = price.cost_usd if price else None
     if outcome is Outcome.REFUSED and not reply.text:
         cost_usd = Decimal(0)
@@ -110,30 +115,32 @@ def entry_of(attempt: Attempt, settlement: Settlement) -> Entry:
     """Return what a settled attempt adds to the run's bill; the estimate where the cost is not known."""
     priced = settlement.cost_usd is not None
     return Entry(
-        call_id=attempt.call_id,
         at=attempt.occurred_at,
-        layers=shape_of(attempt.call),
-        marked=attempt.call.marked,
+        path=path_of(attempt.call),
+        marked=depth_marked(attempt.call),
         usage=settlement.usage,
         model=settlement.model if priced else attempt.call.model,
         service_tier=settlement.service_tier if priced else ServiceTier.STANDARD,
         inference_geo=settlement.inference_geo if priced else None,
         cost_usd=attempt.estimate.cost_usd if settlement.cost_usd is None else settlement.cost_usd,
+        first=attempt.first,
     )
 
 
-def predicted_entry(call: PlannedCall, *, call_id: str, at: datetime) -> Entry:
-    """Return what a planned call is expected to add to the run's bill."""
+def predicted_entry(call: PlannedCall, at: datetime, output_tokens: int | None = None) -> Entry:
+    """Return what a planned call is expected to add to the run's bill, or would with such an answer."""
+    usage = call.predicted
+    if output_tokens is not None:
+        usage = replace(usage, output_tokens=output_tokens)
     return Entry(
-        call_id=call_id,
         at=at,
-        layers=shape_of(call),
-        marked=call.marked,
-        usage=call.predicted,
+        path=path_of(call),
+        marked=depth_marked(call),
+        usage=usage,
         model=call.model,
         service_tier=ServiceTier.STANDARD,
         inference_geo=None,
-        cost_usd=price_of(call.predicted, model=call.model, at=at).cost_usd,
+        cost_usd=price_of(usage, model=call.model, at=at).cost_usd,
     )
 
 

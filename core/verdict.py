@@ -2,13 +2,16 @@
 
 from dataclasses import dataclass
 
-from core.answer import Answer, UnusableAnswer, parse_answer
+from core.answer import Answer, UnusableAnswer, parse_answer, parse_pack
+from core.calls import PlannedCall
 from core.categories import SENSITIVE, Category, category_of, most_severe
-from core.plan import ClaimedInsight
+from core.claimed import ClaimedInsight
 from core.states import InsightState, Outcome, SkipReason
 from core.usage import Usage
 
 CUT_SHORT = frozenset({"max_tokens", "model_context_window_exceeded"})
+ANSWER = "answer_"  # begins the reason of an insight that is parked for its answer
+SOME_UNUSABLE = "some_unusable"  # a pack of which some insights are asked about again
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,31 +29,64 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """`outcome` is the ledger's word for the attempt, `state` what becomes of the insight if it ends here."""
+    """What one insight has got from a reply, and what becomes of it if it is not asked about again."""
 
-    outcome: Outcome
-    reason: str | None  # a fixed word, when the answer is not used
+    insight: ClaimedInsight
     state: InsightState
     state_reason: str | None
-    answer: Answer | None = None
+    answer: Answer | None = None  # None: there is nothing to use
     category: Category | None = None  # the one that counts
 
 
-def judge(reply: Reply, insight: ClaimedInsight) -> Verdict:
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """`outcome` and `reason` (a fixed word) are the ledger's of the attempt; one verdict for each insight."""
+
+    outcome: Outcome
+    reason: str | None
+    verdicts: tuple[Verdict, ...]
+
+    @property
+    def unanswered(self) -> tuple[str, ...]:
+        """The ids of the insights that got nothing to use."""
+        return tuple(verdict.insight.id for verdict in self.verdicts if verdict.answer is None)
+
+
+def judge(reply: Reply, call: PlannedCall) -> Judged:
     """Judge a reply. Fails closed: whatever is not a whole, valid answer is parked unless asked for again."""
     if reply.stop_reason == "refusal":
-        return Verdict(Outcome.REFUSED, "refusal", InsightState.PARKED, "refusal")
+        return _nothing(call, Outcome.REFUSED, "refusal", "refusal")
     if reply.stop_reason in CUT_SHORT:
-        return _unusable("truncated")
+        return _nothing(call, Outcome.UNUSABLE, "truncated", "answer_truncated")
+    verdicts = tuple(
+        _verdict(insight, answer)
+        for insight, answer in zip(call.insights, _answers(reply.text, call), strict=True)
+    )
+    unusable = [verdict.state_reason for verdict in verdicts if verdict.answer is None]
+    if len(unusable) == len(verdicts):
+        return Judged(Outcome.UNUSABLE, str(unusable[0]).removeprefix(ANSWER), verdicts)
+    return Judged(Outcome.SUCCEEDED, SOME_UNUSABLE if unusable else None, verdicts)
+
+
+def _answers(text: str, call: PlannedCall) -> list[Answer | UnusableAnswer]:
+    if call.packed:
+        answers = parse_pack(text, call.note_ids)
+        return [answers[note_id] for note_id in call.note_ids]
     try:
-        answer = parse_answer(reply.text)
+        return [parse_answer(text)]
     except UnusableAnswer as unusable:
-        return _unusable(unusable.reason)
+        return [unusable]
+
+
+def _verdict(insight: ClaimedInsight, answer: Answer | UnusableAnswer) -> Verdict:
+    if isinstance(answer, UnusableAnswer):
+        return Verdict(insight, InsightState.PARKED, ANSWER + answer.reason)
     category = most_severe(category_of(insight.category), answer.category)
     if insight.skip_sensitive and category in SENSITIVE:
-        return Verdict(Outcome.SUCCEEDED, None, InsightState.SKIPPED, SkipReason.SENSITIVE, answer, category)
-    return Verdict(Outcome.SUCCEEDED, None, InsightState.SUMMARIZED, None, answer, category)
+        return Verdict(insight, InsightState.SKIPPED, SkipReason.SENSITIVE, answer, category)
+    return Verdict(insight, InsightState.SUMMARIZED, None, answer, category)
 
 
-def _unusable(reason: str) -> Verdict:
-    return Verdict(Outcome.UNUSABLE, reason, InsightState.PARKED, f"answer_{reason}")
+def _nothing(call: PlannedCall, outcome: Outcome, reason: str, state_reason: str) -> Judged:
+    parked = (Verdict(insight, InsightState.PARKED, state_reason) for insight in call.insights)
+    return Judged(outcome, reason, tuple(parked))

@@ -109,7 +109,7 @@ OPTIONS: tuple[tuple[str, Callable[[str], object], object, str], ...] = (
         "measured",
         "measured: 1,177 ms + 4.40 ms per output token; off: none (batches are not affected)",
     ),
-    ("--answer-tokens", _count, None, "bill every answer at this many output tokens"),
+    ("--answer-tokens", _count, None, "bill every answer at this many output tokens per note in its prompt"),
     (
         "--preamble-tokens",
         _count,

@@ -1,4 +1,4 @@
-"""Summarise what is pending: claim, plan, ask, settle, report."""
+"""Summarise what is pending: survey, plan, claim, ask, settle, report."""
 
 from uuid import uuid4
 
@@ -6,19 +6,21 @@ from prefect import flow
 from prefect.runtime import flow_run
 
 from core.clock import Clock
-from core.plan import plan_calls
+from core.pages import plan_page
+from core.plan import plan_run
 from core.report import RunReport
 from core.settings import Settings
 from tasks.artifacts import publish_report
 from tasks.calls import answer_chunk
 from tasks.clock import SystemClock
-from tasks.insights import claim_insights, give_back_claims
+from tasks.insights import claim_pages, give_back_claims, refresh_switches
 from tasks.prompts import keep_prompts
 from tasks.run import Run, Watch, open_run
+from tasks.runs import begin_run, end_run
 from tasks.spool import replay_spool
-from tasks.together import together
-
-ROUND_SIZE = 500  # insights claimed at once
+from tasks.surveys import Scope, limited, survey_due
+from tasks.terms import terms_of
+from tasks.together import a_few_at_a_time
 
 
 @flow(name="summarize-pending", flow_run_name="summarize pending insights")
@@ -26,6 +28,7 @@ async def summarize_pending(
     insight_limit: int | None = None,
     organization_id: str | None = None,
     model: str | None = None,
+    insights_per_call: int | None = None,
     clock: Clock | None = None,
     watch: Watch | None = None,
 ) -> RunReport:
@@ -34,32 +37,44 @@ async def summarize_pending(
     `watch` is told how many insights are done, by state, after each. Raises NotReady, UnknownModel or
     BadInput with nothing claimed when the run cannot begin.
     """
-    settings, clock = Settings(), clock or SystemClock()
+    settings, clock = Settings().packing(insights_per_call), clock or SystemClock()
     asked = model or settings.model
     run_id = str(flow_run.id or uuid4())
     async with open_run(run_id=run_id, settings=settings, model=asked, clock=clock, watch=watch) as run:
         await replay_spool(run.engine, settings.home)
+        await begin_run(run, organization_id)
         try:
-            await drain(run, organization_id, insight_limit)
+            await drain(run, Scope(organization_id, insight_limit))
         finally:
             report = run.report()
+            await end_run(run, report)
             await publish_report(report)
     report.raise_when_set_up_wrong()
     return report
 
 
-async def drain(run: Run, organization_id: str | None, insight_limit: int | None) -> None:
-    """Claim round after round and answer each, until nothing is due, the limit, or a reason to stop."""
+async def drain(run: Run, asked: Scope) -> None:
+    """Survey, plan and answer, again and again, until nothing is due, the limit, or a reason to stop."""
+    await refresh_switches(run, asked.organization_id)
+    scope = await limited(run.transactions, asked, run.clock.now())
     try:
-        while wanted := run.wanted(ROUND_SIZE, insight_limit):
-            claimed = await claim_insights(run, organization_id, wanted)
-            if not claimed:
-                break
-            chunks = plan_calls(claimed, model=run.model, now=run.clock.now(), warm=run.warm_prefixes())
-            run.expect(chunks)
-            await keep_prompts(run, chunks)
-            await together(answer_chunk(chunk, run) for chunk in chunks)
+        while await answer_what_is_due(run, scope):
+            await refresh_switches(run, asked.organization_id)
         if run.failure:
             raise run.failure
     finally:
-        await give_back_claims(run)
+        await give_back_claims(run, scope)
+
+
+async def answer_what_is_due(run: Run, scope: Scope) -> bool:
+    """Plan for all that is due, claim it page by page in that order, answer; False when none was left."""
+    survey = await survey_due(run.transactions, run.warmth, scope, model=run.model, now=run.clock.now())
+    plan, claimed_before = plan_run(survey, await terms_of(run, survey)), run.claimed
+    async with a_few_at_a_time(size_max=run.calls_ahead) as few:
+        async for page in claim_pages(run, plan, scope):
+            chunks = plan_page(page, plan, run.readable())
+            run.expect(chunks)
+            await keep_prompts(run, chunks)
+            for chunk in chunks:
+                await few.start(answer_chunk(chunk, run), chunk.size)
+    return run.claimed > claimed_before

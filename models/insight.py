@@ -34,6 +34,7 @@ class Insight(SQLModel, table=True):
         sa.Index("ix_insight_lease", "lease_until", postgresql_where=_CLAIMED),
         sa.Index("ix_insight_state", "state", "id"),
         sa.Index("ix_insight_coach", "coach_id", "state"),
+        sa.Index("ix_insight_time", "created_at"),
     )
 
     id: str = Field(primary_key=True, max_length=ID_LENGTH)

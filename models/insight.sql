@@ -38,22 +38,83 @@ UPDATE ai_usage_log SET outcome = 'lost', outcome_reason = 'lease_ended', record
 WHERE outcome = 'sent'
   AND attempt_id IN (SELECT attempt_id FROM ai_usage_insight JOIN ended ON ended.id = insight_id)
 
+-- name: longest_waiting
+-- The players whose insights make up a limit, those who have waited longest first; the last one may have more.
+SELECT player_id FROM (
+    SELECT player_id, sum(due) OVER (ORDER BY since, player_id) - due AS before
+    FROM (
+        SELECT player_id, min(created_at) AS since, count(*) AS due FROM insight
+        WHERE (state = 'pending' OR state = 'deferred' AND not_before <= :now)
+          AND state IN ('pending', 'deferred')
+          AND (CAST(:organization_id AS text) IS NULL OR organization_id = :organization_id)
+        GROUP BY player_id
+    ) AS waiting
+) AS counted
+WHERE before < :insight_limit
+
+-- name: survey
+-- What is due: how many players, of one coach each, have so many insights in a sport and tone,
+-- without what a switch of theirs says not to summarise.
+SELECT sport, tone, due AS size, count(*) AS players
+FROM (
+    SELECT coalesce(insight.sport, player.sport) AS sport, coach.tone, count(*) AS due
+    FROM insight JOIN player ON player.id = insight.player_id JOIN coach ON coach.id = insight.coach_id
+    WHERE (insight.state = 'pending' OR insight.state = 'deferred' AND insight.not_before <= :now)
+      AND insight.state IN ('pending', 'deferred')
+      AND (CAST(:organization_id AS text) IS NULL OR insight.organization_id = :organization_id)
+      AND (CAST(:player_ids AS text[]) IS NULL OR insight.player_id = ANY(CAST(:player_ids AS text[])))
+      AND coach.summaries_enabled
+      AND NOT (coach.skip_sensitive AND coalesce(insight.category = ANY(CAST(:sensitive_words AS text[])), false))
+    GROUP BY 1, 2, insight.player_id, insight.coach_id
+) AS packs
+GROUP BY sport, tone, due ORDER BY sport, tone, due
+
+-- name: arrivals
+-- How many insights have come in since a moment, by sport and tone: what may be expected of the next hours.
+SELECT coalesce(insight.sport, player.sport) AS sport, coach.tone, count(*) AS insights
+FROM insight JOIN player ON player.id = insight.player_id JOIN coach ON coach.id = insight.coach_id
+WHERE insight.created_at > :since AND insight.created_at <= :now
+  AND (CAST(:organization_id AS text) IS NULL OR insight.organization_id = :organization_id)
+GROUP BY 1, 2
+
+-- name: one_at_a_time
+-- Let no other worker claim before this transaction ends: between the two steps of a page it would take the rest of
+-- a pack.
+SELECT pg_advisory_xact_lock(:lock)
+
 -- name: claim
--- Lease what is due, player by player, the player who has waited longest first. (The condition on the state is
--- written twice so that the partial index on claimable insights is seen to fit.)
-WITH waiting AS (
-    SELECT player_id, min(created_at) AS since FROM insight
-    WHERE (state = 'pending' OR state = 'deferred' AND not_before <= :now)
-      AND state IN ('pending', 'deferred')
-      AND (CAST(:organization_id AS text) IS NULL OR organization_id = :organization_id)
-    GROUP BY player_id
-), chosen AS (
+-- Lease what is due in one sport and tone, player by player, the player who has waited longest first. (The
+-- condition on the state is written twice so that the partial index on claimable insights is seen to fit.)
+WITH chosen AS (
+    SELECT insight.id
+    FROM insight JOIN player ON player.id = insight.player_id JOIN coach ON coach.id = insight.coach_id
+    WHERE (insight.state = 'pending' OR insight.state = 'deferred' AND insight.not_before <= :now)
+      AND insight.state IN ('pending', 'deferred')
+      AND coalesce(insight.sport, player.sport) = :sport AND coach.tone = :tone
+      AND (CAST(:organization_id AS text) IS NULL OR insight.organization_id = :organization_id)
+      AND (CAST(:player_ids AS text[]) IS NULL OR insight.player_id = ANY(CAST(:player_ids AS text[])))
+    ORDER BY (SELECT min(peer.created_at) FROM insight AS peer
+        WHERE peer.player_id = insight.player_id AND peer.state IN ('pending', 'deferred')),
+        insight.player_id, insight.coach_id, insight.created_at, insight.id
+    LIMIT :insight_limit
+    FOR UPDATE OF insight SKIP LOCKED
+)
+UPDATE insight SET state = 'claimed', state_reason = NULL, not_before = NULL,
+    claimed_by = :holder, lease_until = :lease_until
+FROM chosen WHERE chosen.id = insight.id
+RETURNING insight.id, insight.player_id, insight.coach_id
+
+-- name: claim_rest
+-- Lease what else is due of the players of a page in its sport and tone, so that nobody's pack is cut in two.
+WITH chosen AS (
     SELECT insight.id FROM insight
-    JOIN waiting ON waiting.player_id = insight.player_id
-    WHERE (state = 'pending' OR state = 'deferred' AND not_before <= :now)
-      AND state IN ('pending', 'deferred')
-      AND (CAST(:organization_id AS text) IS NULL OR organization_id = :organization_id)
-    ORDER BY waiting.since, insight.player_id, insight.created_at, insight.id
+    JOIN player ON player.id = insight.player_id JOIN coach ON coach.id = insight.coach_id
+    WHERE (insight.state = 'pending' OR insight.state = 'deferred' AND insight.not_before <= :now)
+      AND insight.state IN ('pending', 'deferred')
+      AND insight.player_id = ANY(CAST(:page_player_ids AS text[]))
+      AND insight.coach_id = ANY(CAST(:page_coach_ids AS text[]))
+      AND coalesce(insight.sport, player.sport) = :sport AND coach.tone = :tone
+    ORDER BY insight.player_id, insight.created_at, insight.id
     LIMIT :insight_limit
     FOR UPDATE OF insight SKIP LOCKED
 )
@@ -61,6 +122,22 @@ UPDATE insight SET state = 'claimed', state_reason = NULL, not_before = NULL,
     claimed_by = :holder, lease_until = :lease_until
 FROM chosen WHERE chosen.id = insight.id
 RETURNING insight.id
+
+-- name: due
+-- What a claim would take of one sport and tone, in its order: to plan with, nothing is leased.
+SELECT insight.id
+FROM insight JOIN player ON player.id = insight.player_id JOIN coach ON coach.id = insight.coach_id
+WHERE (insight.state = 'pending' OR insight.state = 'deferred' AND insight.not_before <= :now)
+  AND insight.state IN ('pending', 'deferred')
+  AND coalesce(insight.sport, player.sport) = :sport AND coach.tone = :tone
+  AND (CAST(:organization_id AS text) IS NULL OR insight.organization_id = :organization_id)
+  AND (CAST(:player_ids AS text[]) IS NULL OR insight.player_id = ANY(CAST(:player_ids AS text[])))
+  AND coach.summaries_enabled
+  AND NOT (coach.skip_sensitive AND coalesce(insight.category = ANY(CAST(:sensitive_words AS text[])), false))
+ORDER BY (SELECT min(peer.created_at) FROM insight AS peer
+    WHERE peer.player_id = insight.player_id AND peer.state IN ('pending', 'deferred')),
+    insight.player_id, insight.coach_id, insight.created_at, insight.id
+LIMIT :insight_limit
 
 -- name: for_prompt
 -- All that the prompts of these insights need. With what the player's parents were sent before by the same club,
@@ -83,10 +160,10 @@ JOIN player ON player.id = insight.player_id
 WHERE insight.id = ANY(CAST(:insight_ids AS text[]))
 
 -- name: hold
--- Prove that the claim is still ours, and hold it for as long again; gives the coach's key as it is now.
+-- Prove that claims are still ours, and hold them for as long again; gives those with the coach's key as it is now.
 UPDATE insight SET lease_until = :lease_until
-WHERE id = :insight_id AND state = 'claimed' AND claimed_by = :holder
-RETURNING coach_id
+WHERE id = ANY(CAST(:insight_ids AS text[])) AND state = 'claimed' AND claimed_by = :holder
+RETURNING id, coach_id
 
 -- name: finish
 -- End a claim that is still ours with what became of the insight.
@@ -107,6 +184,18 @@ WITH given_back AS (
       AND attempt_id IN (SELECT attempt_id FROM ai_usage_insight JOIN given_back ON given_back.id = insight_id)
 )
 SELECT count(*) FROM given_back
+
+-- name: defer_due
+-- What is due, and would only meet the limit or the outage that has stopped a run, waits as well.
+UPDATE insight SET state = 'deferred', state_reason = :state_reason, not_before = :not_before
+WHERE id IN (
+    SELECT id FROM insight
+    WHERE (state = 'pending' OR state = 'deferred' AND not_before <= :now)
+      AND state IN ('pending', 'deferred')
+      AND (CAST(:organization_id AS text) IS NULL OR organization_id = :organization_id)
+      AND (CAST(:player_ids AS text[]) IS NULL OR player_id = ANY(CAST(:player_ids AS text[])))
+    FOR UPDATE SKIP LOCKED
+)
 
 -- name: requeue
 -- What a switch or a person's look had stopped waits for a run again.

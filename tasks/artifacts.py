@@ -5,6 +5,7 @@ import logging
 from prefect.artifacts import acreate_markdown_artifact, acreate_table_artifact
 
 from core.report import RunReport
+from core.waterfall import STEPS, Waterfall
 
 BILL_KEY = "summarize-bill"
 SUMMARY_KEY = "summarize-run"
@@ -39,18 +40,33 @@ def bill_table(report: RunReport) -> list[dict[str, str]]:
 
 
 def run_markdown(report: RunReport) -> str:
-    """Return the run in words: what became of the insights, and what needs a person."""
+    """Return the run in words: what became of the insights, what needs a person, and what was saved."""
     lines = [f"# {report.sentence()}", "", "| insights | state |", "|---:|---|"]
     lines += [f"| {number} | {state} |" for state, number in sorted(report.insights.items())]
     for title, reasons in (("Parked: a person must look", report.parked), ("Deferred", report.deferred)):
         if reasons:
             lines += ["", f"## {title}", "", "| insights | reason |", "|---:|---|"]
             lines += [f"| {number} | {reason} |" for reason, number in sorted(reasons.items())]
+    billed, predicted = report.billed, report.predicted
     lines += [
         "",
-        f"Without caching the same calls cost ${report.billed.uncached_cost_usd:.6f}; "
-        f"at best ${report.billed.floor_usd:.6f} (efficiency {report.billed.efficiency:.1%}).",
+        f"Predicted ${predicted.cost_usd:.6f}, billed ${billed.cost_usd:.6f}; at best it could have been "
+        f"${billed.floor_usd:.6f} (efficiency {billed.efficiency:.1%}).",
+        "",
+        *_waterfall_lines(report.waterfall),
         "",
         f"`touchline ledger list` shows every attempt; run `{report.run_id}`, {report.wall_seconds:.1f} s.",
     ]
     return "\n".join(lines)
+
+
+def _waterfall_lines(waterfall: Waterfall) -> list[str]:
+    return [
+        "## What was saved",
+        "",
+        "| the same insights | dollars | share |",
+        "|---|---:|---:|",
+        *(f"| {STEPS[name]} | ${usd:.6f} | {share:.1%} |" for name, usd, share in waterfall.steps()),
+        "",
+        f"A token read from the cache costs {waterfall.cached_token_cut:.0%} less than one that is not.",
+    ]

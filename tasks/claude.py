@@ -1,7 +1,7 @@
 """The model's API: one request, through the official SDK, without any retry of its own."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import anthropic
@@ -14,6 +14,8 @@ from core.retry import Failure
 from core.settings import Settings
 from core.usage import merged, usage_of
 from core.verdict import Reply
+
+HeadersCame = Callable[[Mapping[str, str]], Awaitable[None]]
 
 TIMEOUT_SECONDS = 120.0  # for one request from start to end; far shorter than the shortest lease
 
@@ -39,17 +41,25 @@ def make_client(settings: Settings) -> AsyncAnthropic:
 
 
 async def ask(
-    client: AsyncAnthropic, body: Mapping[str, Any], begun: Callable[[], None] | None = None
+    client: AsyncAnthropic,
+    body: Mapping[str, Any],
+    headers_came: HeadersCame,
+    begun: Callable[[], Awaitable[None]] | None = None,
 ) -> Reply:
     """Make one request. With `begun`, the answer is streamed and `begun` is called when it begins.
 
-    Raises CallFailed when there is no answer that could be read whole; what the errors of others say of
-    the request stays inside it, for they may quote it.
+    `headers_came` is given the headers of every answer, also of one that turns the request away. Raises
+    CallFailed when there is no answer that could be read whole; what the errors of others say of the request
+    stays inside it, for they may quote it.
     """
     try:
         async with asyncio.timeout(TIMEOUT_SECONDS):
-            return await (_ask(client, body) if begun is None else _ask_streaming(client, body, begun))
+            if begun is None:
+                return await _ask(client, body, headers_came)
+            return await _ask_streaming(client, body, headers_came, begun)
     except anthropic.APIError as error:
+        if isinstance(error, anthropic.APIStatusError):
+            await headers_came(error.response.headers)
         raise CallFailed(failure_of(error)) from None
     except httpx2.HTTPError:  # the SDK wraps these only until a stream's headers are there
         raise CallFailed(Failure(status=None, error_type="connection_lost")) from None
@@ -72,8 +82,14 @@ async def count_tokens(client: AsyncAnthropic, body: Mapping[str, Any]) -> int:
     return counted.input_tokens
 
 
-async def _ask(client: AsyncAnthropic, body: Mapping[str, Any]) -> Reply:
-    message = await client.messages.create(**body)
+async def _ask(
+    client: AsyncAnthropic,
+    body: Mapping[str, Any],
+    headers_came: HeadersCame,
+) -> Reply:
+    raw = await client.messages.with_raw_response.create(**body)
+    await headers_came(raw.headers)
+    message = await raw.parse()
     # The SDK builds its objects from whatever came with a 200, a proxy's page of HTML included.
     if not isinstance(message, Message) or not isinstance(message.content, list) or message.usage is None:
         raise CallFailed(Failure(status=200, error_type="answer_unreadable"))
@@ -82,20 +98,26 @@ async def _ask(client: AsyncAnthropic, body: Mapping[str, Any]) -> Reply:
         stop_reason=message.stop_reason,
         model=message.model,
         usage=message.usage.to_dict(),
-        request_id=message._request_id,
+        request_id=raw.headers.get("request-id"),
     )
 
 
-async def _ask_streaming(client: AsyncAnthropic, body: Mapping[str, Any], begun: Callable[[], None]) -> Reply:
+async def _ask_streaming(
+    client: AsyncAnthropic,
+    body: Mapping[str, Any],
+    headers_came: HeadersCame,
+    begun: Callable[[], Awaitable[None]],
+) -> Reply:
     texts: list[str] = []
     usage: Mapping[str, Any] = {}
     model, stop_reason, ended = "", None, False
     stream = await client.messages.create(**body, stream=True)
+    await headers_came(stream.response.headers)
     async with stream:
         async for event in stream:
             if event.type == "message_start":
                 model, usage = event.message.model, event.message.usage.to_dict()
-                begun()
+                await begun()
             elif event.type == "content_block_delta" and event.delta.type == "text_delta":
                 texts.append(event.delta.text)
             elif event.type == "message_delta":

@@ -13,16 +13,16 @@ from sqlalchemy.dialects import postgresql as pg
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from core.bill import Bill
+from core.calls import PlannedCall
 from core.clock import Clock
 from core.errors import BadInput
 from core.evaluation import Response
 from core.labelled import Case, parse_cases
-from core.plan import PlannedCall
 from core.retry import Defer, Failure, NextStep, Park, Retry, Stop
 from core.settings import Settings
 from core.settlement import Attempt, Settlement, entry_of, settled_by_failure, settled_by_reply
 from core.states import Outcome
-from core.tally import Entry, bill_of_run
+from core.tally import RunTally
 from core.verdict import Reply, judge
 from models.ai_usage_log import QUERIES, AiUsageLog
 from tasks.calls import Booking, ask_until_settled
@@ -100,11 +100,11 @@ async def _lose_unheard(run: Run) -> None:
     await run.commit(lose)
 
 
-async def _record_sent(run: Run, attempt: Attempt) -> bool:
-    async def record(connection: AsyncConnection) -> bool:
+async def _record_sent(run: Run, attempt: Attempt) -> tuple[str, ...]:
+    async def record(connection: AsyncConnection) -> tuple[str, ...]:
         row = sent_row(run, attempt, OPERATION)
         await connection.execute(pg.insert(AiUsageLog).on_conflict_do_nothing(), row)
-        return True
+        return tuple(insight.id for insight in attempt.call.insights)
 
     return await run.commit(record)
 
@@ -114,35 +114,41 @@ class Heard:
 
     def __init__(self, watch: Watch) -> None:
         self.by_case: dict[str, Response] = {}
-        self._billed: list[Entry] = []
+        self._billed = RunTally()
         self._watch = watch
 
     def bill(self) -> Bill:
         """What was billed so far."""
-        return bill_of_run(self._billed)
+        return self._billed.bill()
 
-    async def settle_failure(self, run: Run, attempt: Attempt, failure: Failure, step: NextStep) -> None:
+    async def settle_failure(
+        self, run: Run, attempt: Attempt, failure: Failure, step: NextStep
+    ) -> tuple[str, ...]:
         await self._settle(run, attempt, settled_by_failure(attempt, failure, run.clock.now()))
         run.heard(step)
         if not isinstance(step, Retry):
             self._keep(attempt, Response(None, _cause(step), None))
+        return ()
 
-    async def settle_reply(self, run: Run, attempt: Attempt, reply: Reply, may_ask_again: bool) -> bool:
-        verdict = judge(reply, attempt.call.insight)
-        await self._settle(run, attempt, settled_by_reply(attempt, reply, verdict, run.clock.now()))
+    async def settle_reply(
+        self, run: Run, attempt: Attempt, reply: Reply, may_ask_again: bool
+    ) -> tuple[str, ...]:
+        judged = judge(reply, attempt.call)
+        await self._settle(run, attempt, settled_by_reply(attempt, reply, judged, run.clock.now()))
         run.heard(None)
-        again = verdict.outcome is Outcome.UNUSABLE and may_ask_again
-        if not again:
-            self._keep(attempt, Response(verdict.answer, verdict.reason, reply.usage.output_tokens))
-        return again
+        if judged.outcome is Outcome.UNUSABLE and may_ask_again:
+            return judged.unanswered
+        (verdict,) = judged.verdicts
+        self._keep(attempt, Response(verdict.answer, judged.reason, reply.usage.output_tokens))
+        return ()
 
     async def _settle(self, run: Run, attempt: Attempt, settlement: Settlement) -> None:
         """Book the figures; they conclude nothing."""
-        await settle(run, settlement, attempt.call.insight.id, None)
-        self._billed.append(entry_of(attempt, settlement))
+        await settle(run, settlement, {})
+        self._billed.add(entry_of(attempt, settlement))
 
     def _keep(self, attempt: Attempt, response: Response) -> None:
-        self.by_case[attempt.call.insight.id] = response
+        self.by_case[attempt.call.about.id] = response
         kinds = ("answered" if kept.answer else "without an answer" for kept in self.by_case.values())
         self._watch(Counter(kinds))
 

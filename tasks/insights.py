@@ -1,7 +1,7 @@
 """Insights of a run: claim what is due, and give back what is left."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,43 +10,81 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from core.categories import SENSITIVE_WORDS
-from core.plan import ClaimedInsight
+from core.claimed import ClaimedInsight
+from core.plan import RunPlan
 from core.prompt import EARLIER_SUMMARIES_MAX
 from core.states import InsightState, Tone
+from core.survey import Group
 from models.insight import QUERIES
 from tasks.run import Run
+from tasks.surveys import Scope
+
+PAGE_INSIGHTS = 300  # claimed at once: what a run holds does not grow with what is due
+CLAIM_LOCK = 4_217_002  # any number that nothing else in the database uses
 
 logger = logging.getLogger("touchline.insights")
 
 
-async def claim_insights(run: Run, organization_id: str | None, insight_limit: int) -> list[ClaimedInsight]:
-    """Lease up to `insight_limit` insights to this run, the players who have waited longest first.
-
-    Before that, claims whose lease has ended are taken back, and coaches' switches are read afresh.
-    """
-    now = run.clock.now()
+async def refresh_switches(run: Run, organization_id: str | None) -> None:
+    """Take back claims whose lease has ended, and read the coaches' switches afresh."""
     due = {
-        "now": now,
+        "now": run.clock.now(),
         "organization_id": organization_id,
-        "insight_limit": insight_limit,
-        "holder": run.holder,
-        "lease_until": lease_end(run),
         "sensitive_words": list(SENSITIVE_WORDS),
     }
 
-    async def claim(connection: AsyncConnection) -> tuple[Sequence[Row[Any]], Sequence[Row[Any]]]:
+    async def refresh(connection: AsyncConnection) -> Sequence[Row[Any]]:
         await connection.execute(QUERIES["release_ended"], due)
         await connection.execute(QUERIES["switch_back"], due)
-        skipped = await connection.execute(QUERIES["switch_off"], due)
-        claimed = (await connection.execute(QUERIES["claim"], due)).scalars().all()
-        wanted = asked_for_prompts(claimed, rehearsal=run.settings.rehearsal)
-        return skipped.all(), (await connection.execute(QUERIES["for_prompt"], wanted)).all()
+        return (await connection.execute(QUERIES["switch_off"], due)).all()
 
-    skipped, claimed = await run.commit(claim)
-    insights = [insight_of(row) for row in claimed]
-    run.took(insight.id for insight in insights)
-    for row in skipped:
+    for row in await run.commit(refresh):
         run.concluded(InsightState.SKIPPED, row.state_reason, row.insights)
+
+
+async def claim_pages(run: Run, plan: RunPlan, scope: Scope) -> AsyncIterator[list[ClaimedInsight]]:
+    """Lease what is due page by page in the plan's order, the players who have waited longest first.
+
+    Ends when nothing is left that others do not hold, the scope's limit is reached, or the run is stopped.
+    """
+    for group in plan.order:
+        while wanted := run.wanted(PAGE_INSIGHTS, scope.insight_limit):
+            page = await _claim_page(run, group, scope, wanted)
+            if not page:
+                break
+            yield page
+
+
+async def _claim_page(run: Run, group: Group, scope: Scope, wanted: int) -> list[ClaimedInsight]:
+    asked = {
+        "now": run.clock.now(),
+        "organization_id": scope.organization_id,
+        "player_ids": scope.player_ids,
+        "sport": group.sport,
+        "tone": group.tone,
+        "insight_limit": wanted,
+        "holder": run.holder,
+        "lease_until": lease_end(run),
+    }
+
+    async def claim(connection: AsyncConnection) -> Sequence[Row[Any]]:
+        await connection.execute(QUERIES["one_at_a_time"], {"lock": CLAIM_LOCK})
+        claimed = (await connection.execute(QUERIES["claim"], asked)).all()
+        ids = [row.id for row in claimed]
+        room = run.wanted(PAGE_INSIGHTS + len(ids), scope.insight_limit) - len(ids)
+        if len(claimed) == PAGE_INSIGHTS and room > 0:  # perhaps cut within a player's insights
+            of_page = {
+                "insight_limit": room,
+                "page_player_ids": list({row.player_id for row in claimed}),
+                "page_coach_ids": list({row.coach_id for row in claimed}),
+            }
+            rest = await connection.execute(QUERIES["claim_rest"], asked | of_page)
+            ids += rest.scalars().all()
+        wanted_texts = asked_for_prompts(ids, rehearsal=run.settings.rehearsal)
+        return (await connection.execute(QUERIES["for_prompt"], wanted_texts)).all()
+
+    insights = [insight_of(row) for row in await run.commit(claim)]
+    run.took(insight.id for insight in insights)
     return insights
 
 
@@ -70,8 +108,11 @@ def lease_end(run: Run) -> datetime:
     return run.clock.now() + timedelta(seconds=run.settings.lease_seconds)
 
 
-async def give_back_claims(run: Run) -> None:
-    """End what this run still holds: deferred when a limit or an outage stopped it, else back to pending."""
+async def give_back_claims(run: Run, scope: Scope) -> None:
+    """End what this run still holds: deferred when a limit or an outage stopped it, else back to pending.
+
+    A limit or an outage defers with the same reason what else is due in the scope: nobody would get further.
+    """
     now, state, reason, not_before = run.clock.now(), InsightState.PENDING, None, None
     if run.stopped is not None and run.stopped.after_seconds is not None:
         state, reason = InsightState.DEFERRED, run.stopped.cause
@@ -82,10 +123,14 @@ async def give_back_claims(run: Run) -> None:
         "state": state,
         "state_reason": reason,
         "not_before": not_before,
+        "organization_id": scope.organization_id,
+        "player_ids": scope.player_ids,
     }
     try:
         async with run.engine.begin() as connection:
             insights = (await connection.execute(QUERIES["give_back"], ending)).scalar_one()
+            if state is InsightState.DEFERRED:
+                insights += (await connection.execute(QUERIES["defer_due"], ending)).rowcount
     except OperationalError:
         # What ended the run is told by its own error; the leases end by themselves.
         logger.warning("the database is away: the claims of run %s stay until their leases end", run.run_id)

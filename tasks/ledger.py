@@ -1,6 +1,7 @@
 """The ledger's two steps: an attempt is recorded before it is sent, and settled with its result after."""
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -32,27 +33,30 @@ class Conclusion:
     summary: dict[str, Any] | None = None
 
 
-async def record_sent(run: Run, attempt: Attempt) -> bool:
-    """Commit the attempt as `sent`; False, and nothing recorded, when the insight is no longer ours."""
-    insight_id = attempt.call.insight.id
+Conclusions = Mapping[str, Conclusion]  # by insight; one without stays claimed
 
-    async def record(connection: AsyncConnection) -> bool:
-        holding = {"insight_id": insight_id, "holder": run.holder, "lease_until": lease_end(run)}
-        held = (await connection.execute(insight.QUERIES["hold"], holding)).first()
-        if held is None:
-            return False
-        row = sent_row(run, attempt) | {"coach_id": held.coach_id}
+
+async def record_sent(run: Run, attempt: Attempt) -> tuple[str, ...]:
+    """Commit the attempt as `sent`; gives those of its insights that are still ours, and links no other."""
+    asked = [insight.id for insight in attempt.call.insights]
+
+    async def record(connection: AsyncConnection) -> tuple[str, ...]:
+        holding = {"insight_ids": asked, "holder": run.holder, "lease_until": lease_end(run)}
+        held = (await connection.execute(insight.QUERIES["hold"], holding)).all()
+        if not held:
+            return ()
+        row = sent_row(run, attempt) | {"coach_id": held[0].coach_id}
         await connection.execute(pg.insert(AiUsageLog).on_conflict_do_nothing(), row)
-        link = {"attempt_id": attempt.attempt_id, "insight_id": insight_id}
-        await connection.execute(pg.insert(AiUsageInsight).on_conflict_do_nothing(), link)
-        return True
+        links = [{"attempt_id": attempt.attempt_id, "insight_id": one.id} for one in held]
+        await connection.execute(pg.insert(AiUsageInsight).on_conflict_do_nothing(), links)
+        return tuple(one.id for one in held)
 
     return await run.commit(record)
 
 
 def sent_row(run: Run, attempt: Attempt, operation: str = OPERATION) -> dict[str, Any]:
     """Return the ledger row of an attempt that is about to be sent."""
-    about = attempt.call.insight
+    about = attempt.call.about
     return {
         "attempt_id": attempt.attempt_id,
         "call_id": attempt.call_id,
@@ -73,28 +77,25 @@ def sent_row(run: Run, attempt: Attempt, operation: str = OPERATION) -> dict[str
     }
 
 
-async def settle(
-    run: Run, settlement: Settlement, insight_id: str, conclusion: Conclusion | None
-) -> Conclusion | None:
-    """Commit an attempt's result in one transaction: summary, ledger row, state of the insight.
+async def settle(run: Run, settlement: Settlement, conclusions: Conclusions) -> Conclusions:
+    """Commit an attempt's result in one transaction: summaries, ledger row, states of the insights.
 
-    Without a `conclusion` the insight stays claimed for another attempt. Returns the conclusion that took
-    effect: None when the claim was no longer ours, so that the answer is paid for but not used; parked
-    when the database refuses the summary itself. A ledger that refuses the figures costs neither them nor
-    the summary: they go to the spool, and so do figures that could not be booked for any other reason.
+    An insight without a conclusion stays claimed for another attempt. Returns the conclusions that took
+    effect: without those whose claim was no longer ours, so that their answers are paid for but not used;
+    parked when the database refuses a summary itself. A ledger that refuses the figures costs neither them
+    nor the summaries: they go to the spool, and so do figures that could not be booked for any other reason.
     """
     booked = False
     try:
         try:
-            effect = await _book(run, settlement, insight_id, conclusion)
+            effects = await _book(run, settlement, conclusions)
         except DBAPIError as error:
             # Not chained, only named: the server's message may quote the row, and so a text about a child.
             refusal = type(error.orig).__name__
             logger.error("the database refuses the result of %s: %s", settlement.attempt_id, refusal)
-            parked = Conclusion(InsightState.PARKED, "store_refused")
-            effect = await _book(run, settlement.unused("store_refused"), insight_id, parked)
+            effects = await _book_one_by_one(run, settlement, conclusions)
         booked = True
-        return effect
+        return effects
     finally:
         if not booked:
             _spool_or_tell(run, settlement.unused("answer_lost").figures())
@@ -108,13 +109,40 @@ def _spool_or_tell(run: Run, figures: dict[str, Any]) -> None:
         logger.critical("no spool (%s); these figures are in no ledger: %s", error.strerror, figures)
 
 
-async def _book(
-    run: Run, settlement: Settlement, insight_id: str, conclusion: Conclusion | None
-) -> Conclusion | None:
+async def _book_one_by_one(run: Run, settlement: Settlement, conclusions: Conclusions) -> Conclusions:
+    """Conclude each insight by itself, and park the one whose summary the database refuses."""
+    effects: dict[str, Conclusion] = {}
+    for insight_id, conclusion in conclusions.items():
+
+        async def conclude(
+            connection: AsyncConnection, one: str = insight_id, how: Conclusion = conclusion
+        ) -> bool:
+            return await _conclude(run, connection, one, how)
+
+        parked = Conclusion(InsightState.PARKED, "store_refused")
+        try:
+            if await run.commit(conclude):
+                effects[insight_id] = conclusion
+        except DBAPIError as error:
+            logger.error("the database refuses the summary of %s: %s", insight_id, type(error.orig).__name__)
+            effects |= await _book(run, None, {insight_id: parked})
+    used = any(effect.reason != "store_refused" for effect in effects.values())
+    await _book(run, settlement if used else settlement.unused("store_refused"), {})
+    return effects
+
+
+async def _book(run: Run, settlement: Settlement | None, conclusions: Conclusions) -> Conclusions:
     """Settle once, in a transaction that is tried again when the server drops it."""
 
-    async def book(connection: AsyncConnection) -> Conclusion | None:
-        used = conclusion is None or await _conclude(run, connection, insight_id, conclusion)
+    async def book(connection: AsyncConnection) -> Conclusions:
+        effects = {
+            insight_id: conclusion
+            for insight_id, conclusion in conclusions.items()
+            if await _conclude(run, connection, insight_id, conclusion)
+        }
+        if settlement is None:
+            return effects
+        used = bool(effects) or not conclusions
         figures = (settlement if used else settlement.unused("claim_lost")).figures()
         try:
             async with connection.begin_nested():
@@ -125,7 +153,7 @@ async def _book(
             refusal = type(error.orig).__name__
             logger.error("the ledger refuses %s (%s): spooled", settlement.attempt_id, refusal)
             _spool_or_tell(run, figures)
-        return conclusion if used else None
+        return effects
 
     return await run.commit(book)
 

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from core.bill import plain_money
 from core.errors import BadInput
+from core.sharing import shared_out
 from core.states import InsightState, Outcome, SummaryState
 from models.ai_usage_log import QUERIES as LEDGER
 from models.insight import QUERIES as INSIGHT
@@ -84,12 +85,18 @@ def show_summary(engine: sa.Engine, summary_id: str) -> Row:
 
 
 def show_attempt(engine: sa.Engine, attempt_id: str) -> Row:
-    """Return one ledger row with the ids of the insights that it was made for."""
+    """Return one ledger row with the insights that it was made for, and each one's share of the cost.
+
+    A cost not yet settled is shared out by its estimate.
+    """
     asked = {"attempt_id": attempt_id}
     with snapshot(engine) as connection:
         row = connection.execute(LEDGER["show"], asked).mappings().first()
         insights = list(connection.execute(LEDGER["insights_of"], asked).scalars())
-    return _row(_there(row, "attempt", attempt_id)) | {"insights": insights}
+    found = _there(row, "attempt", attempt_id)
+    cost_usd = found["estimated_cost_usd"] if found["cost_usd"] is None else found["cost_usd"]
+    shares = {one: plain_money(usd) for one, usd in shared_out(cost_usd, insights).items()}
+    return _row(found) | {"insights": insights, "shares_usd": shares}
 
 
 def requeue(engine: sa.Engine, insight_ids: Sequence[str]) -> list[str]:

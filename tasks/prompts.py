@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from core.calls import Chunk, PlannedCall
 from core.errors import NotReady
-from core.plan import Chunk, PlannedCall, plan_calls
+from core.measured import Measured
+from core.pages import plan_calls
+from core.plan import Terms
 from core.prompt import PromptTexts, estimated_tokens, sports, texts_of
 from core.prompt_versions import current_texts, only_one, version_digits
 from core.settings import Settings
@@ -88,7 +91,7 @@ def planned_for(engine: sa.Engine, settings: Settings, insight_id: str, now: dat
     asked = asked_for_prompts([insight_id], rehearsal=settings.rehearsal)
     with snapshot(engine) as connection:
         claimed = insight_of(connection.execute(INSIGHT["for_prompt"], asked).one())
-    (chunk,) = plan_calls([claimed], model=settings.model, now=now)
+    (chunk,) = plan_calls([claimed], Terms(settings.model, now, Measured(settings.model)))
     return chunk.calls[0]
 
 

@@ -1,7 +1,6 @@
 """What all tasks of one summarise run share: where things are, who leads, and whether to stop."""
 
 import asyncio
-import logging
 import random
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
@@ -13,35 +12,32 @@ from anthropic import AsyncAnthropic
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from core.calls import Chunk, PlannedCall
 from core.clock import Clock
 from core.errors import NotReady
-from core.plan import Chunk
 from core.pricing import price_of
 from core.report import RunReport
 from core.retry import RATE_LIMIT, Defer, NextStep, Park, Stop
 from core.settings import Settings
 from core.settlement import predicted_entry
 from core.states import InsightState
-from core.tally import Entry, bill_of_run
+from core.tally import RunTally
 from core.usage import Usage
+from core.waterfall import Packing
 from database.engine import connect_async, database
 from tasks.claude import make_client
+from tasks.lengths import ANSWER, TEXT, Lessons
+from tasks.limits import Pace
+from tasks.transactions import DATABASE_WENT_AWAY, Transactions
 from tasks.warmth import Warmth
 
 DEFERRALS_UNTIL_STOP = 3  # calls in a row that ran out of attempts: the API is down, not unlucky
 REFUSALS_UNTIL_STOP = 3
 CONNECTIONS_MAX = 16
-COMMIT_TRIES = 5
-COMMIT_PAUSE_SECONDS = 0.5  # doubled with each try
-DATABASE_WENT_AWAY = (
-    "The database went away during the run. What was claimed is free again when its lease ends, and figures "
-    "that could not be booked wait in the spool. Start the database, then run `touchline summarize` again."
-)
+CALLS_AHEAD_MIN = 100
 
 Watch = Callable[[Counter[str]], None]
 T = TypeVar("T")
-
-logger = logging.getLogger("touchline.run")
 
 
 class Run:
@@ -65,19 +61,25 @@ class Run:
         self.engine = engine
         self.client = client
         self.clock = clock
-        self.warmth = Warmth()
+        self.transactions = Transactions(engine, clock, self._database_went_away)
+        self.warmth = Warmth(self.transactions, account=settings.account, holder=self.holder, clock=clock)
+        self.pace = Pace(self.transactions, account=settings.account, model=model, clock=clock)
+        self.lessons = Lessons()
+        self.counted = False  # the API has counted the shared layers
         self.kept_versions: set[str] = set()  # prompt versions whose texts are in the database
         self.slots = asyncio.Semaphore(settings.concurrency)
         self.jitter = random.Random()
         self.stopped: Stop | None = None
-        self.failure: NotReady | None = None  # what ends the run once all that is in flight was heard
         self.began_at = clock.now()
         self.claimed = 0
         self.states: Counter[str] = Counter()  # what became of this run's insights
         self.deferred: Counter[str] = Counter()  # by cause
         self.parked: Counter[str] = Counter()  # by reason
-        self.predicted: list[Entry] = []
-        self.billed: list[Entry] = []
+        self.billed = RunTally()
+        self._predicted = RunTally()
+        self._predicted_given_answers = RunTally()
+        self._packing = Packing()
+        self._planned: set[str] = set()  # prefixes that a planned call writes or has written
         self._watch = watch
         self._deferred_in_a_row = 0
         self._answers = 0
@@ -90,15 +92,33 @@ class Run:
             return 0
         return round_size if insight_limit is None else min(round_size, insight_limit - self.claimed)
 
-    def warm_prefixes(self) -> frozenset[str]:
-        """Return the prefixes that can be read from the cache now."""
-        return self.warmth.warm(self.clock.now())
+    @property
+    def calls_ahead(self) -> int:
+        """How many planned calls may wait before more is claimed: enough to keep every slot busy."""
+        return max(CALLS_AHEAD_MIN, 2 * self.settings.concurrency)
+
+    def readable(self) -> set[str]:
+        """Return the prefixes that a page's first calls are expected to find: warm, or planned before."""
+        self._planned |= self.warmth.warm()
+        return self._planned
 
     def expect(self, chunks: Iterable[Chunk]) -> None:
         """Note what the planned calls are predicted to cost."""
         now = self.clock.now()
         for call in (call for chunk in chunks for call in chunk.calls):
-            self.predicted.append(predicted_entry(call, call_id=call.insight.id, at=now))
+            self._predicted.add(predicted_entry(call, now))
+
+    def answered(self, call: PlannedCall, usage: Usage) -> None:
+        """Note an answer that was used: how long it was, and what asking for several at once spared."""
+        now, about = self.clock.now(), call.about
+        self._predicted_given_answers.add(predicted_entry(call, now, usage.output_tokens))
+        self._packing.add(call, now)
+        self.lessons.add(ANSWER + about.tone, len(call.insights), usage.output_tokens)
+        if not self.counted:
+            return  # behind layers of estimated length nothing can be told apart
+        texts = (call.layers[-1].text, *call.notes)
+        told = usage.total_input_tokens - call.prefixes[-2].tokens
+        self.lessons.add(TEXT, sum(map(len, texts)), max(0, told))
 
     def took(self, insight_ids: Iterable[str]) -> None:
         """Count claimed insights; one that this run had deferred is no longer so."""
@@ -145,29 +165,27 @@ class Run:
             self._deferred_in_a_row = 0
 
     async def commit(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
-        """Do work in one transaction, again when the server drops it, until it says nothing for too long.
+        """Do work in one transaction. Raises NotReady, and stops the run, when the database stays away."""
+        return await self.transactions.commit(work)
 
-        Raises NotReady, and stops the run with it, when the database stays away. The work must not mind
-        being done twice.
-        """
-        for tries in range(COMMIT_TRIES):
-            try:
-                async with self.engine.begin() as connection:
-                    return await work(connection)
-            except OperationalError as error:
-                logger.warning("the database ended a transaction: %s", type(error.orig).__name__)
-                await self.clock.sleep(COMMIT_PAUSE_SECONDS * 2**tries)
-        self.failure = self.failure or NotReady(DATABASE_WENT_AWAY)
+    @property
+    def failure(self) -> NotReady | None:
+        """What ends the run once all that is in flight was heard."""
+        return self.transactions.failure
+
+    def _database_went_away(self) -> None:
         self.stopped = self.stopped or Stop("database_away", after_seconds=None)
-        raise self.failure
 
     def report(self) -> RunReport:
         """Add up what the run did."""
+        billed = self.billed.bill()
         return RunReport(
             run_id=self.run_id,
             insights=dict(sorted((+self.states).items())),
-            predicted=bill_of_run(self.predicted),
-            billed=bill_of_run(self.billed),
+            predicted=self._predicted.bill(),
+            predicted_given_answers=self._predicted_given_answers.bill(),
+            billed=billed,
+            waterfall=self._packing.waterfall(billed, self.model, self.clock.now()),
             wall_seconds=(self.clock.now() - self.began_at).total_seconds(),
             deferred=dict(sorted((+self.deferred).items())),
             parked=dict(sorted(self.parked.items())),

@@ -14,7 +14,7 @@ def summary_row(
     attempt: Attempt, reply: Reply, verdict: Verdict, *, rehearsal: bool, now: datetime
 ) -> dict[str, Any] | None:
     """Return the new summary's row, None when the answer makes none. All wait for the coach's review."""
-    answer, about = verdict.answer, attempt.call.insight
+    answer, about = verdict.answer, verdict.insight
     if verdict.state is not InsightState.SUMMARIZED or answer is None:
         return None
     return {

@@ -1,62 +1,180 @@
-"""Who writes a prefix into the cache, and who waits for it: one leader per cold prefix.
+"""Who writes a prefix into the cache, and who waits for it: one leader per cold prefix over all workers.
 
-An entry can be read only once its writer's answer has begun, so the first call of a cold prefix goes
-alone and the others wait for that. If it fails before, the next one in line leads. All this is known to
-one process only: two runs at once each write what they share.
+An entry can be read only once its writer's answer has begun, so the first call of a cold prefix goes alone
+and the others wait for that. Which prefix is warm, and who is writing it, is a row in the database; within a
+process what is known to be warm is remembered, and only the first in line asks the database.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import NamedTuple, cast
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from core.calls import Prefix
 from core.clock import Clock
+from core.markers import LIFETIME_SECONDS
+from core.pricing import CacheTtl
+from models.cache_prefix import QUERIES
+from tasks.transactions import Transactions
 
-CACHE_LIFETIME = timedelta(seconds=300)  # from the start of the request that last used the entry
 SAFETY = timedelta(seconds=15)  # an entry this close to its end counts as cold
+LEADER_LEASE = timedelta(seconds=30)  # one more write is cheaper than everybody waiting for a slow answer
+POLL_SECONDS = 0.1  # how often followers in other processes look
+TELL_EVERY = timedelta(seconds=30)  # uses are told to other workers no more often than that
+REMEMBERED = timedelta(hours=2)
+TIDY_AT = 2_000  # prefixes known to a process
+
+
+class Entry(NamedTuple):
+    """What is known of a cached prefix."""
+
+    ttl: CacheTtl
+    warm_until: datetime
 
 
 class Warmth:
-    """Which prefixes of this run can be read from the cache, and until when."""
+    """Which prefixes can be read from the cache, and until when, as far as this process knows."""
 
-    def __init__(self) -> None:
-        self._warm_until: dict[str, datetime] = {}
+    def __init__(self, transactions: Transactions, *, account: str, holder: str, clock: Clock) -> None:
+        self._transactions = transactions
+        self._account = account
+        self._holder = holder
+        self._clock = clock
+        self._entries: dict[str, Entry] = {}
+        self._told: dict[str, datetime] = {}  # what other workers know
         self._turns: dict[str, asyncio.Lock] = {}
+        self._tidy_at = TIDY_AT
 
-    def warm(self, now: datetime) -> frozenset[str]:
-        """Return the prefixes that can be read now."""
-        return frozenset(prefix for prefix in self._warm_until if self.is_warm(prefix, now))
+    async def look(self, keys: Sequence[str]) -> dict[str, CacheTtl]:
+        """Return which of these prefixes can be read now, as all workers know it."""
 
-    def is_warm(self, prefix: str, now: datetime) -> bool:
+        async def read(connection: AsyncConnection) -> Mapping[str, Entry]:
+            asked = {"account": self._account, "keys": list(keys), "cold_before": self._cold_before()}
+            rows = await connection.execute(QUERIES["warm"], asked)
+            return {row.key: Entry(row.ttl, row.warm_until) for row in rows}
+
+        for key, entry in (await self._transactions.commit(read)).items():
+            self._note(key, entry)
+        return {key: self._entries[key].ttl for key in keys if self.is_warm(key)}
+
+    async def forget_cold(self) -> None:
+        """Forget what has long gone cold."""
+        old = {"account": self._account, "before": self._clock.now() - REMEMBERED}
+
+        async def forget(connection: AsyncConnection) -> None:
+            await connection.execute(QUERIES["forget"], old)
+
+        await self._transactions.commit(forget)
+
+    def warm(self) -> set[str]:
+        """Return the prefixes that this process knows to be readable now."""
+        return {key for key in self._entries if self.is_warm(key)}
+
+    def is_warm(self, key: str) -> bool:
         """Say whether the prefix can be read now."""
-        until = self._warm_until.get(prefix)
-        return until is not None and now < until - SAFETY
+        entry = self._entries.get(key)
+        return entry is not None and entry.warm_until > self._cold_before()
 
-    def used(self, prefixes: Sequence[str], started_at: datetime) -> None:
-        """Note that a request which began at `started_at` has written or read these prefixes."""
+    def turn(self, key: str) -> asyncio.Lock:
+        """Return the lock that whoever in this process leads a prefix, or asks for it, holds."""
+        if len(self._turns) >= self._tidy_at:
+            self._tidy()
+            self._tidy_at = max(TIDY_AT, 2 * len(self._turns))
+        return self._turns.setdefault(key, asyncio.Lock())
+
+    async def lead(self, prefix: Prefix) -> bool:
+        """Become the prefix's leader; False when it is warm already. Waits while another worker leads."""
+        while True:
+            now = self._clock.now()
+            asked = {
+                "account": self._account,
+                "key": prefix.key,
+                "ttl": prefix.ttl,
+                "leader": self._holder,
+                "leader_until": now + LEADER_LEASE,
+                "now": now,
+                "cold_before": self._cold_before(),
+            }
+
+            async def try_to(
+                connection: AsyncConnection, asked: Mapping[str, object] = asked
+            ) -> Entry | bool:
+                if (await connection.execute(QUERIES["lead"], asked)).first():
+                    return True
+                row = (await connection.execute(QUERIES["look"], asked)).first()
+                return Entry(row.ttl, row.warm_until) if row and row.warm_until else False
+
+            found = await self._transactions.commit(try_to)
+            if found is True:
+                return True
+            if isinstance(found, Entry):
+                self._note(prefix.key, found)
+            if self.is_warm(prefix.key):
+                return False
+            await self._clock.sleep(POLL_SECONDS)
+
+    async def used(self, prefixes: Iterable[Prefix], started_at: datetime, *, led: bool) -> None:
+        """Note that a request that began at `started_at` has read these prefixes, or with `led` written them.
+
+        A read keeps the lifetime that the entry was written with.
+        """
+        stale = []
         for prefix in prefixes:
-            until = started_at + CACHE_LIFETIME
-            self._warm_until[prefix] = max(until, self._warm_until.get(prefix, until))
+            known = self._entries.get(prefix.key)
+            ttl = known.ttl if known and not led else cast("CacheTtl", prefix.ttl)
+            until = started_at + timedelta(seconds=LIFETIME_SECONDS[ttl])
+            self._note(prefix.key, Entry(ttl, until))
+            if led or until - self._told.get(prefix.key, until - TELL_EVERY) >= TELL_EVERY:
+                self._told[prefix.key] = until
+                stale.append(prefix.key)
+        if stale:
+            await self._tell("used", sorted(stale), started_at=started_at)
 
-    def turn(self, prefix: str) -> asyncio.Lock:
-        """Return the lock that the leader of a cold prefix holds."""
-        return self._turns.setdefault(prefix, asyncio.Lock())
+    async def give_up(self, keys: Sequence[str]) -> None:
+        """Let others lead these."""
+        await self._tell("give_up", keys)
+
+    async def _tell(self, query: str, keys: Sequence[str], **more: object) -> None:
+        told = {"account": self._account, "keys": list(keys), "leader": self._holder, **more}
+
+        async def write(connection: AsyncConnection) -> None:
+            await connection.execute(QUERIES[query], told)
+
+        await self._transactions.commit(write)
+
+    def _tidy(self) -> None:
+        """Forget what is cold and nobody waits for: the prefixes of players come and go."""
+        for key in [key for key, turn in self._turns.items() if not turn.locked() and not self.is_warm(key)]:
+            for kept in (self._turns, self._entries, self._told):
+                kept.pop(key, None)
+
+    def _note(self, key: str, entry: Entry) -> None:
+        known = self._entries.get(key)
+        if known is None or known.warm_until < entry.warm_until:
+            self._entries[key] = entry
+        self._told.setdefault(key, entry.warm_until)
+
+    def _cold_before(self) -> datetime:
+        return self._clock.now() + SAFETY
 
 
 class Lead:
-    """What one call leads: the turns of its cold prefixes, held until its answer begins or it gives up."""
+    """What one call leads: its cold prefixes, held until its answer begins or it gives up."""
 
-    def __init__(self, warmth: Warmth, prefixes: Sequence[str]) -> None:
+    def __init__(self, warmth: Warmth, prefixes: Sequence[Prefix]) -> None:
         self._warmth = warmth
         self._prefixes = prefixes
-        self._held: list[asyncio.Lock] = []
-        self._used = list(prefixes)  # what the request will write or read
+        self._held: dict[Prefix, asyncio.Lock] = {}
+        self._read: Prefix | None = None
 
     @property
     def leading(self) -> bool:
         """True while followers wait for this call."""
         return bool(self._held)
 
-    async def take(self, clock: Clock) -> None:
+    async def take(self) -> None:
         """Wait until the longest prefix is warm, or all that is cold of it is ours to write.
 
         Shortest first, so that nobody waits in a ring. A leader that asks again goes on leading.
@@ -64,37 +182,55 @@ class Lead:
         if self.leading:
             return
         for place, prefix in enumerate(self._prefixes):
-            if self._covered(place, clock):
-                continue
-            turn = self._warmth.turn(prefix)
-            await turn.acquire()
-            if self._covered(place, clock):
-                turn.release()
+            if not self._covered(place):
+                await self._take_turn(place, prefix)
+
+    async def _take_turn(self, place: int, prefix: Prefix) -> None:
+        turn = self._warmth.turn(prefix.key)
+        await turn.acquire()
+        try:
+            if not self._covered(place):  # what others have written, a longer one perhaps
+                await self._warmth.look([longer.key for longer in self._prefixes[place:]])
+            if not self._covered(place) and await self._warmth.lead(prefix):
+                self._held[prefix] = turn
             else:
-                self._held.append(turn)
+                self._covered(place)
+        finally:
+            if prefix not in self._held:
+                turn.release()
 
-    def is_ready(self, clock: Clock) -> bool:
+    def is_ready(self) -> bool:
         """Say whether a request may go now: it leads, or what it is to read is still warm."""
-        return self.leading or not self._prefixes or self._covered(len(self._prefixes) - 1, clock)
+        return self.leading or not self._prefixes or self._covered(len(self._prefixes) - 1)
 
-    def _covered(self, place: int, clock: Clock) -> bool:
+    def _covered(self, place: int) -> bool:
         """Say whether this prefix or a longer one is warm; the longest warm one is what will be read."""
-        now = clock.now()
-        for longer in reversed(range(place, len(self._prefixes))):
-            if self._warmth.is_warm(self._prefixes[longer], now):
-                self._used = list(self._prefixes[longer:])
+        for prefix in reversed(self._prefixes[place:]):
+            if self._warmth.is_warm(prefix.key):
+                self._read = prefix
                 return True
         return False
 
-    def begun(self, started_at: datetime) -> None:
+    async def begun(self, started_at: datetime) -> None:
         """The answer to a request sent at `started_at` has begun: followers may go.
 
         A read keeps warm what it read, not (so far as is documented) the shorter prefixes inside it.
         """
-        self._warmth.used(self._used, started_at)
-        self.give_up()
+        held, self._held = self._held, {}
+        try:
+            if held:
+                await self._warmth.used(held, started_at, led=True)
+            if self._read is not None:
+                await self._warmth.used([self._read], started_at, led=False)
+                self._read = None
+        finally:
+            for turn in held.values():
+                turn.release()
 
-    def give_up(self) -> None:
+    async def give_up(self) -> None:
         """Let the next in line lead whatever is still held."""
-        while self._held:
-            self._held.pop().release()
+        held, self._held = self._held, {}
+        for turn in held.values():
+            turn.release()
+        if held:
+            await self._warmth.give_up([prefix.key for prefix in held])

@@ -67,7 +67,7 @@ def write_reply(
     answer_tokens: int | None = None,
     prompt_tokens: int = 0,
 ) -> Reply:
-    """Answer a request, or fail in the way the fault asks for."""
+    """Answer a request, or fail in the way the fault asks for; `answer_tokens` are billed for each note."""
     kind = fault.kind if fault else None
     if kind == "refusal":
         return Reply("", 0, "refusal")
@@ -75,13 +75,14 @@ def write_reply(
         return Reply("", 0, "max_tokens")
     thinking_tokens = _thinking_tokens(request, traits) if thinks(request, traits) else None
     written = Reply(_text(request, fault), 0, thinking_tokens=thinking_tokens)
+    fixed_tokens = None if answer_tokens is None else answer_tokens * len(read_brief(request).notes)
     if kind == "truncated_json":
         written = _cut(written, TRUNCATED_SHARE, "max_tokens")
     elif kind == "refusal_mid_answer":
         written = _cut(written, REFUSED_AFTER_SHARE, "refusal")
     else:
         written = _stopped(written, request)
-    return _bounded(written, request.max_tokens, traits, answer_tokens, traits.context_tokens - prompt_tokens)
+    return _bounded(written, request.max_tokens, traits, fixed_tokens, traits.context_tokens - prompt_tokens)
 
 
 def _cut(reply: Reply, share: float, reason: StopReason) -> Reply:
@@ -132,13 +133,13 @@ def _stopped(reply: Reply, request: shapes.MessageRequest) -> Reply:
 
 
 def _bounded(
-    reply: Reply, max_tokens: int, traits: ModelTraits, answer_tokens: int | None, window_tokens: int
+    reply: Reply, max_tokens: int, traits: ModelTraits, fixed_tokens: int | None, window_tokens: int
 ) -> Reply:
     """Count the answer's tokens and end it at `max_tokens` or the context window; thinking counts too."""
     limit = min(max_tokens, window_tokens)
     thinking = reply.thinking_tokens or 0
     natural = thinking + traits.tokens(len(reply.text))
-    counted = natural if answer_tokens is None else answer_tokens
+    counted = natural if fixed_tokens is None else fixed_tokens
     if counted > limit and reply.stop_reason != "refusal":
         reason: StopReason = "max_tokens" if limit == max_tokens else "model_context_window_exceeded"
         reply = replace(reply, stop_reason=reason, stop_sequence=None)

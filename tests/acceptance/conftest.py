@@ -1,5 +1,6 @@
 """A Prefect server and an emulator for the session; a database, a home and a clean meter for each test."""
 
+import asyncio
 import json
 import urllib.request
 from collections.abc import Iterator
@@ -34,7 +35,7 @@ def emulator_url(emulator: RunningEmulator) -> str:
 
 
 class ShiftedClock:
-    """The system's time moved by a settable amount; sleeping moves it on instead of waiting."""
+    """The system's time moved by a settable amount; sleeping moves it on, and lets others work meanwhile."""
 
     def __init__(self) -> None:
         self.shift = timedelta(0)
@@ -44,6 +45,7 @@ class ShiftedClock:
 
     async def sleep(self, seconds: float) -> None:
         self.shift += timedelta(seconds=seconds)
+        await asyncio.sleep(0)
 
 
 @dataclass

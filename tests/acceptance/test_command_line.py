@@ -79,7 +79,8 @@ def test_a_season_goes_through_all_commands(world: World, prefect_server: str, s
     again = told(touchline("ingest", str(season), "--json"), code=2)
     assert again["insights"] == {"inserted": 0, "updated": 0, "unchanged": 200}
     run = told(touchline("summarize", "--limit", "12", "--json", PREFECT_API_URL=prefect_server))
-    assert run["billed"]["calls"] + run["insights"].get("skipped", 0) >= 12
+    assert sum(run["insights"].values()) - run["insights"].get("skipped", 0) == 12
+    assert 0 < run["billed"]["calls"] <= 12
     summaries = told(touchline("summaries", "list", "--json"))["summaries"]
     assert len(summaries) == run["insights"]["summarized"]
     one = told(touchline("summaries", "show", summaries[0]["summary_id"], "--json"))
@@ -176,8 +177,9 @@ def test_the_demo_tells_the_whole_story_and_leaves_nothing_running(own_home: Pat
     bill, meter = story["bill"], story["meter"]
     assert bill["cost_usd"] == meter["cost_usd"]
     assert bill["attempts"] == meter["requests"]
-    assert bill["cache_hit_rate"] >= 0.93
-    assert bill["efficiency"] >= 1 / 1.05
+    assert bill["calls"] < 0.4 * story["insights"]["summarized"], "one call answers several insights"
+    assert bill["cache_hit_rate"] >= 0.9
+    assert bill["efficiency"] >= 0.97
     assert story["saved_fraction"] > 0.5
     assert processes_that_mention(str(home)) == []
     assert not (home / "postgres").exists(), "the demo has a folder of its own"

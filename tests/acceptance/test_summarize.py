@@ -18,13 +18,16 @@ def run(world: World, **parameters: Any) -> RunReport:
     return report
 
 
-def test_a_season_is_summarized_near_the_floor_and_the_ledger_equals_the_meter(world: World) -> None:
+@pytest.mark.parametrize(("insights_per_call", "cache_hit_rate"), [(1, "0.93"), (5, "0.89")])
+def test_a_season_is_summarized_near_the_floor_and_the_ledger_equals_the_meter(
+    world: World, insights_per_call: int, cache_hit_rate: str
+) -> None:
     loaded = world.load()
-    report = run(world)
+    report = run(world, insights_per_call=insights_per_call)
     assert set(world.states()) <= {"summarized", "skipped", "parked"}
     assert sum(world.states().values()) == len(loaded) == sum(report.insights.values())
-    assert report.billed.cache_hit_rate >= Decimal("0.93")
-    assert report.billed.cost_usd <= report.billed.floor_usd * Decimal("1.05")
+    assert report.billed.cache_hit_rate >= Decimal(cache_hit_rate)
+    assert Decimal("0.97") <= report.billed.efficiency <= 1
     assert_books_equal(world)
     assert world.meter()["cost_usd"] == report.to_json()["billed"]["cost_usd"]
 
@@ -73,11 +76,16 @@ def test_a_second_run_makes_no_call(world: World) -> None:
     assert report.billed.attempts == 0
 
 
-def test_two_runs_at_once_call_no_insight_twice(world: World) -> None:
-    insights = world.load(insights=60)
+def test_two_runs_at_once_call_no_insight_twice(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    insights = world.load(insights=24)
+    world.fault(kind="slow_first_byte", share=1, seconds=0.2)
+    monkeypatch.setenv("TOUCHLINE_CONCURRENCY", "2")  # so that there is something left for the other
+    monkeypatch.setattr("tasks.insights.PAGE_INSIGHTS", 4)
+    monkeypatch.setattr("tasks.run.CALLS_AHEAD_MIN", 4)
 
     async def both() -> None:
-        await asyncio.gather(*(summarize_pending(insight_limit=30, clock=world.clock) for _ in range(2)))
+        runs = [summarize_pending(insights_per_call=1, clock=world.clock) for _ in range(2)]
+        await asyncio.gather(*runs)
 
     asyncio.run(both())
     assert world.states() == {"summarized": len(insights)}

@@ -119,7 +119,7 @@ def test_an_attempt_that_is_never_heard_of_again_is_lost_at_its_estimate(world: 
 def test_when_a_leader_fails_the_next_call_writes_the_prefix(world: World) -> None:
     world.load(insights=12)
     world.fault(kind="refusal", count=1)
-    run(world)
+    run(world, insights_per_call=1)
     assert Counter(outcomes(world)) == {"succeeded": 11, "refused": 1}
     assert_books_equal(world)
 

@@ -27,22 +27,23 @@ WHERE insight.id = numbered.id AND player.n = numbered.n
 def test_when_a_leaders_stream_breaks_only_that_attempt_is_lost(world: World) -> None:
     world.load(insights=12)
     world.fault(kind="cut_answer", count=1)
-    run(world)
+    run(world, insights_per_call=1)
     assert sorted(outcomes(world)) == ["lost"] + ["succeeded"] * 12
     assert world.states() == {"summarized": 12}
 
 
-def test_a_database_that_goes_away_during_answers_costs_no_figures(world: World) -> None:
+@pytest.mark.parametrize("in_flight", [1, 13], ids=["of a leader", "of its followers"])
+def test_a_database_that_goes_away_during_answers_costs_no_figures(world: World, in_flight: int) -> None:
     world.load(insights=14)
     world.execute("UPDATE coach SET tone = 'warm'")
     world.execute("UPDATE player SET sport = 'soccer'")
     world.execute("UPDATE insight SET sport = NULL")
     world.execute(ONE_PLAYER_EACH)
-    world.fault(kind="slow_first_byte", share=1, seconds=2)
+    world.fault(kind="slow_first_byte", share=1, seconds=1.5)
 
     async def drop_meanwhile() -> None:
         flow = asyncio.create_task(summarize_pending(clock=world.clock))
-        while outcomes(world).count("sent") < 13:  # noqa: ASYNC110 - the rows are in another process
+        while outcomes(world).count("sent") < in_flight:  # noqa: ASYNC110 - the rows are in another process
             await asyncio.sleep(0.02)
         world.engine.dispose()
         name = world.engine.url.database
@@ -53,7 +54,7 @@ def test_a_database_that_goes_away_during_answers_costs_no_figures(world: World)
     with pytest.raises(NotReady, match="database went away"):
         asyncio.run(drop_meanwhile())
     kept = [json.loads(path.read_text()) for path in spool_folder(world.home).iterdir()]
-    assert len(kept) == 13, "all that was in flight was heard, and none of it is lost"
+    assert len(kept) == in_flight, "all that was in flight was heard, and none of it is lost"
     for figures in kept:
         assert (figures["outcome"], figures["outcome_reason"]) == ("unusable", "answer_lost")
         assert figures["output_tokens"] > 0
@@ -100,6 +101,7 @@ def test_a_broken_file_in_the_spool_is_set_aside_and_stops_nobody(world: World) 
 INVALID = {"type": "error", "error": {"type": "invalid_request_error", "message": "no"}}
 
 
+@pytest.mark.parametrize(("insights_per_call", "parked"), [(1, 3), (5, 2)])  # a pack is turned away, too
 @pytest.mark.parametrize(
     ("status", "answer", "reason", "attempts"),
     [
@@ -114,14 +116,16 @@ def test_an_api_that_answers_nothing_but_nonsense_does_not_park_a_season(
     answer: dict[str, Any],
     reason: str,
     attempts: list[str],
+    insights_per_call: int,
+    parked: int,
 ) -> None:
     world.load(insights=20)
     with canned_api(status, answer) as base_url:
         monkeypatch.setenv("ANTHROPIC_BASE_URL", base_url)
         with pytest.raises(NotReady, match=reason):
-            run(world)
-    assert world.states() == {"parked": 3, "pending": 17}
-    assert reasons(world).count({"state": "parked", "state_reason": reason}) == 3
+            run(world, insights_per_call=insights_per_call)
+    assert world.states() == {"parked": parked, "pending": 20 - parked}
+    assert reasons(world).count({"state": "parked", "state_reason": reason}) == parked
     assert outcomes(world) == attempts
 
 

@@ -59,19 +59,15 @@ def fill(engine: sa.Engine, insights: int, *, state: str = "pending", seed: int 
         )
 
 
-def claim(engine: sa.Engine, run_id: str, limit: int, now: datetime = NOW) -> list[str]:
+def claim(engine: sa.Engine, run_id: str, limit: int, now: datetime = NOW, **changed: Any) -> list[str]:
+    asked = PARAMETERS | {
+        "now": now,
+        "insight_limit": limit,
+        "holder": run_id,
+        "lease_until": now + timedelta(seconds=600),
+    }
     with engine.begin() as connection:
-        rows = connection.execute(
-            QUERIES["claim"],
-            {
-                "now": now,
-                "organization_id": None,
-                "insight_limit": limit,
-                "holder": run_id,
-                "lease_until": now + timedelta(seconds=600),
-            },
-        )
-        return [row.id for row in rows]
+        return [row.id for row in connection.execute(QUERIES["claim"], asked | changed)]
 
 
 def test_many_workers_claim_everything_once(engine: sa.Engine) -> None:
@@ -102,10 +98,11 @@ def test_a_deferred_insight_is_claimed_when_it_is_due(engine: sa.Engine) -> None
 def test_a_claim_is_held_only_by_its_run(engine: sa.Engine) -> None:
     fill(engine, 10)
     (insight,) = claim(engine, "mine", 1)
-    later = {"insight_id": insight, "lease_until": NOW + timedelta(hours=1)}
+    others = ["i0" if insight != "i0" else "i1"]  # not claimed by anybody
+    later = {"insight_ids": [insight, *others], "lease_until": NOW + timedelta(hours=1)}
     with engine.begin() as connection:
-        assert connection.execute(QUERIES["hold"], later | {"holder": "theirs"}).rowcount == 0
-        assert connection.execute(QUERIES["hold"], later | {"holder": "mine"}).rowcount == 1
+        assert connection.execute(QUERIES["hold"], later | {"holder": "theirs"}).all() == []
+        assert connection.execute(QUERIES["hold"], later | {"holder": "mine"}).all() == [(insight, "c")]
         connection.execute(QUERIES["release_ended"], {"now": NOW + timedelta(minutes=11)})
         kept = connection.execute(sa.text("SELECT claimed_by FROM insight WHERE id = :i"), {"i": insight})
         assert kept.scalar_one() == "mine", "holding has prolonged the lease"
@@ -114,6 +111,12 @@ def test_a_claim_is_held_only_by_its_run(engine: sa.Engine) -> None:
 PARAMETERS: dict[str, Any] = {
     "now": NOW,
     "organization_id": None,
+    "player_ids": None,
+    "page_player_ids": ["p1", "p2"],
+    "page_coach_ids": ["c"],
+    "sport": "soccer",
+    "tone": "warm",
+    "since": NOW - timedelta(hours=1),
     "insight_limit": 100,
     "holder": "run",
     "lease_until": NOW,
@@ -131,7 +134,12 @@ PARAMETERS: dict[str, Any] = {
 
 
 RUN_QUERIES = (
+    "longest_waiting",
+    "survey",
+    "arrivals",
+    "due",
     "claim",
+    "claim_rest",
     "for_prompt",
     "release_ended",
     "hold",

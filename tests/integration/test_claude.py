@@ -1,7 +1,7 @@
 """One request through the SDK: whatever comes back is a reply or a failure without any text in it."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import pytest
@@ -16,16 +16,27 @@ from tests.integration.emulator_process import RunningEmulator
 from tests.integration.emulator_requests import VALID
 
 
+async def nothing_more() -> None:
+    """What happens when an answer begins that nobody waits for."""
+
+
 def asked(
-    base_url: str, monkeypatch: pytest.MonkeyPatch, begun: Callable[[], None] | None = None
+    base_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    begun: Callable[[], Awaitable[None]] | None = None,
+    heard: list[Mapping[str, str]] | None = None,
 ) -> Reply | Failure:
     """Make one request; gives what the pipeline gets to know."""
     monkeypatch.setenv("ANTHROPIC_BASE_URL", base_url)
 
+    async def headers_came(headers: Mapping[str, str]) -> None:
+        if heard is not None:
+            heard.append(headers)
+
     async def one() -> Reply | Failure:
         async with make_client(Settings()) as client:
             try:
-                return await ask(client, VALID, begun)
+                return await ask(client, VALID, headers_came, begun)
             except CallFailed as failed:
                 return failed.failure
 
@@ -50,7 +61,11 @@ def test_plain_and_streamed_answers_read_alike(
     emulator: RunningEmulator, monkeypatch: pytest.MonkeyPatch, stream: bool
 ) -> None:
     begun: list[str] = []
-    reply = asked(emulator.base_url, monkeypatch, (lambda: begun.append("begun")) if stream else None)
+
+    async def begins() -> None:
+        begun.append("begun")
+
+    reply = asked(emulator.base_url, monkeypatch, begins if stream else None)
     assert isinstance(reply, Reply)
     assert begun == (["begun"] if stream else [])
     assert (reply.stop_reason, reply.model, reply.service_tier) == (
@@ -73,7 +88,7 @@ def test_an_answer_that_breaks_off_is_a_lost_connection(
     emulator: RunningEmulator, monkeypatch: pytest.MonkeyPatch, kind: str, stream: bool
 ) -> None:
     emulator.fault(kind)
-    failure = asked(emulator.base_url, monkeypatch, (lambda: None) if stream else None)
+    failure = asked(emulator.base_url, monkeypatch, nothing_more if stream else None)
     assert isinstance(failure, Failure)
     assert failure.error_type in {"connection_lost", "answer_cut"}
 
@@ -101,6 +116,19 @@ def test_a_200_that_is_no_message_is_a_failure_of_the_attempt(
     monkeypatch: pytest.MonkeyPatch, answer: dict[str, Any], stream: bool
 ) -> None:
     with canned_api(200, answer) as base_url:
-        failure = asked(base_url, monkeypatch, (lambda: None) if stream else None)
+        failure = asked(base_url, monkeypatch, nothing_more if stream else None)
     assert isinstance(failure, Failure)
     assert outcome_of(failure) is Outcome.LOST
+
+
+@pytest.mark.parametrize("fault", [None, "rate_limited", "overloaded"])
+@pytest.mark.parametrize("stream", [False, True])
+def test_the_headers_of_every_answer_are_told_also_of_one_that_turns_the_request_away(
+    emulator: RunningEmulator, monkeypatch: pytest.MonkeyPatch, fault: str | None, stream: bool
+) -> None:
+    if fault:
+        emulator.fault(fault)
+    heard: list[Mapping[str, str]] = []
+    asked(emulator.base_url, monkeypatch, nothing_more if stream else None, heard)
+    (headers,) = heard
+    assert headers["request-id"]

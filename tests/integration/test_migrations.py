@@ -82,6 +82,19 @@ def test_the_texts_of_prompts_can_be_taken_back_by_themselves(database_url: str)
     migrate.check(database_url)
 
 
+def test_what_the_planner_keeps_can_be_taken_back_by_itself(database_url: str) -> None:
+    planner = ("cache_prefix", "rate_limit", "token_count", "token_ratio", "summary_run")
+    with psycopg.connect(database_url) as connection:
+        insert_attempt(connection, "a")
+    command.downgrade(migrate.config(database_url), "0003")
+    left = {name for (name,) in rows(database_url, "SELECT tablename FROM pg_tables")}
+    assert not left & set(planner)
+    assert "prompt" in left
+    assert rows(database_url, "SELECT attempt_id FROM ai_usage_log") == [("a",)]
+    migrate.upgrade(database_url)
+    migrate.check(database_url)
+
+
 def test_money_is_kept_to_the_twelfth_decimal(database_url: str) -> None:
     with psycopg.connect(database_url) as connection:
         insert_attempt(connection, "a", cost_usd=Decimal("0.000000005"))

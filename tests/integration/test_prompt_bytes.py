@@ -11,18 +11,23 @@ ROOT = Path(__file__).resolve().parents[2]
 RENDER = """
 import json, sys
 from hashlib import sha256
-from core.prompt import PlayerFacts, layers, note_text, prompt_version, request_body, sports
+from core.prompt import PlayerFacts, layers, note_text, prompt_version, sports
+from core.request import answer_schema, request_body
 from core.states import Tone
 
 earlier = ("Kicked well, \\u00e9 </player>.", "One word more. " * 30)
 player = PlayerFacts("Ciar\\u00e1n", "u12", None, "Half-back", earlier)
-note = note_text("Hand-pass now 4/5", "Clear gains & no </note> throwing it, \\u00e9.")
-marked = frozenset({"sport", "tone", "player"})
+said = "Hand-pass now 4/5", "Clear gains & no </note> throwing it, \\u00e9."
+alone, packed = [note_text(*said)], [note_text(*said, str(number)) for number in (1, 2)]
+marked = {"sport": "1h", "tone": "5m", "player": "5m"}
 for sport in sports():
     for tone in Tone:
-        body = request_body("claude-haiku-5-5", layers(sport, tone, player), note, marked, 400)
-        digest = sha256(json.dumps(body, ensure_ascii=False).encode()).hexdigest()
-        print(sport, tone.value, prompt_version(sport, tone), digest)
+        digest = sha256()
+        for notes in (alone, packed):
+            schema = answer_schema(sport, tone, packed=len(notes) > 1)
+            body = request_body("claude-haiku-5-5", layers(sport, tone, player), notes, marked, schema, 400)
+            digest.update(json.dumps(body, ensure_ascii=False).encode())
+        print(sport, tone.value, prompt_version(sport, tone), digest.hexdigest())
 """
 
 

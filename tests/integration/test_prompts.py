@@ -10,23 +10,31 @@ from uuid import uuid4
 import pytest
 import sqlalchemy as sa
 
+from core.calls import Chunk
+from core.claimed import ClaimedInsight
 from core.errors import BadInput
-from core.plan import ClaimedInsight, plan_calls
+from core.measured import Measured
+from core.pages import plan_calls
+from core.plan import RunPlan, Terms, plan_run
 from core.prompt import EARLIER_SUMMARIES_MAX, PromptTexts, texts_of
 from core.settings import Settings
 from core.states import SummaryState, Tone
+from core.survey import Group, Survey
 from database.engine import connect, connect_async
 from models.tables import Player, Prompt
 from tasks import prompts
 from tasks.claude import make_client
 from tasks.clock import SystemClock
-from tasks.insights import claim_insights
+from tasks.insights import claim_pages
 from tasks.run import Run
+from tasks.surveys import Scope
 from tests.integration.stored_rows import AT, Rows
 
 SENT = {SummaryState.APPROVED, SummaryState.DELIVERED, SummaryState.VIEWED}
 LIVE = "https://api.anthropic.com"
 REHEARSAL = "http://127.0.0.1:1"
+SPORTS = ("soccer", "rugby", "gaa_football")
+TERMS = Terms("claude-haiku-5-5", AT, Measured("claude-haiku-5-5"))
 
 
 @pytest.fixture
@@ -53,7 +61,7 @@ class World:
         async def claim() -> list[ClaimedInsight]:
             run = self.run(self.settings(base_url))
             try:
-                return await claim_insights(run, None, 100)
+                return [one async for page in claim_pages(run, all_sports(), Scope()) for one in page]
             finally:
                 await run.engine.dispose()
 
@@ -68,6 +76,16 @@ class World:
             client=make_client(settings),
             clock=SystemClock(),
         )
+
+
+def all_sports() -> RunPlan:
+    """A plan that goes through the sports that these tests have, in one tone."""
+    return plan_run(Survey([Group(sport, Tone.WARM, {1: 1}) for sport in SPORTS]), TERMS)
+
+
+def planned(claimed: list[ClaimedInsight]) -> tuple[Chunk, ...]:
+    """Plan one call for each insight."""
+    return plan_calls(claimed, TERMS)
 
 
 @pytest.fixture
@@ -124,7 +142,7 @@ def test_all_notes_of_a_player_share_one_prefix(rows: Rows, world: World) -> Non
     for _ in range(4):
         rows.insight()
     claimed = world.claim()
-    (chunk,) = plan_calls(claimed, model="claude-haiku-5-5", now=AT)
+    (chunk,) = planned(claimed)
     assert len({call.prefixes[-1] for call in chunk.calls}) == 1
     assert len(claimed) == 4
     assert "Summary 4." in chunk.calls[0].layers[-1].text
@@ -136,7 +154,7 @@ def test_what_was_made_of_an_insight_itself_is_not_told_for_it_again(rows: Rows,
         asked = sa.text("SELECT insight_id FROM summary WHERE id = :s")
         insight_id = connection.execute(asked, {"s": summary_id}).scalar_one()
     call = prompts.planned_for(rows.engine, world.settings(), insight_id, AT)
-    assert call.insight.earlier_summaries == ()
+    assert call.about.earlier_summaries == ()
 
 
 def test_the_prompt_of_an_insight_is_shown_as_sent_and_nothing_is_claimed(rows: Rows, world: World) -> None:
@@ -145,10 +163,10 @@ def test_the_prompt_of_an_insight_is_shown_as_sent_and_nothing_is_claimed(rows: 
     rows.summary(state="approved", text="A good evening for Aoife Byrne.")
     insight_id = rows.insight(description="Aoife Byrne kept going.")
     shown = prompts.planned_for(rows.engine, world.settings(), insight_id, AT)
-    assert "Byrne" not in shown.layers[-1].text + shown.note
+    assert "Byrne" not in shown.layers[-1].text + shown.notes[0]
     assert "A good evening for Aoife." in shown.layers[-1].text
     (claimed,) = world.claim()
-    (chunk,) = plan_calls([claimed], model=shown.model, now=AT)
+    (chunk,) = planned([claimed])
     assert chunk.calls[0].body() == shown.body()
 
 
@@ -159,7 +177,7 @@ def kept(engine: sa.Engine) -> list[dict[str, Any]]:
 
 def test_a_version_is_kept_whole_once_and_by_whoever_used_it_first(rows: Rows, world: World) -> None:
     rows.insight()
-    chunks = plan_calls(world.claim(), model="claude-haiku-5-5", now=AT)
+    chunks = planned(world.claim())
 
     async def runs_at_once() -> None:
         runs = [world.run(world.settings()) for _ in range(8)]
@@ -180,9 +198,9 @@ def test_a_version_is_kept_whole_once_and_by_whoever_used_it_first(rows: Rows, w
 
 
 def test_a_run_writes_each_version_in_one_statement_and_never_twice(rows: Rows, world: World) -> None:
-    for sport in ("soccer", "rugby", "gaa_football"):
+    for sport in SPORTS:
         rows.insight(sport=sport)
-    chunks = plan_calls(world.claim(), model="claude-haiku-5-5", now=AT)
+    chunks = planned(world.claim())
     statements: list[str] = []
 
     async def keep_twice() -> None:
@@ -195,7 +213,7 @@ def test_a_run_writes_each_version_in_one_statement_and_never_twice(rows: Rows, 
 
     asyncio.run(keep_twice())
     assert len(statements) == 1
-    assert {row["sport"] for row in kept(rows.engine)} == {"soccer", "rugby", "gaa_football"}
+    assert {row["sport"] for row in kept(rows.engine)} == set(SPORTS)
 
 
 def keep(rows: Rows, texts: PromptTexts) -> None:

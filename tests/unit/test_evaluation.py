@@ -106,9 +106,16 @@ def test_what_is_written_holds_answers_and_checks_but_no_note() -> None:
 
 def test_calls_are_those_of_a_run_without_a_word_of_the_extractors() -> None:
     (call,) = plan_cases([case()], model=MODEL, now=NOW)
-    assert call.insight.category is None
-    assert {call.insight.organization_id, call.insight.coach_id, call.insight.player_id} == {"evaluation"}
-    assert "Two offloads stuck" in call.note
+    about = call.about
+    assert about.category is None
+    assert {about.organization_id, about.coach_id, about.player_id} == {"evaluation"}
+    assert "Two offloads stuck" in call.notes[0]
+
+
+def test_each_case_is_asked_alone_so_that_no_other_case_colours_its_answer() -> None:
+    calls = plan_cases([case(id=str(n)) for n in range(8)], model=MODEL, now=NOW)
+    assert sorted(call.about.id for call in calls) == [str(n) for n in range(8)]
+    assert not any(call.packed for call in calls)
 
 
 def test_the_own_last_name_is_not_in_the_prompt() -> None:

@@ -19,44 +19,50 @@ from core.prompt import (
     Layer,
     PlayerFacts,
     age_group_of,
-    answer_schema,
     estimated_tokens,
     example,
     layers,
     note_text,
     player_text,
     prompt_version,
-    request_body,
     sports,
     texts_of,
     version_of,
 )
+from core.request import answer_schema, request_body
 from core.states import Tone
 
 CIARAN = PlayerFacts("Ciarán", "u12", "U12 Football", "Half-back", ("Ciarán kicked well.",))
 NOTE = note_text("Hand-pass now 4/5", "Clear gains & no throwing it.")
 
 # Of a request with made-up texts: it moves when the layout does, not when somebody improves a sentence.
-LAYOUT_SHA256 = "1d20a081b4b9e8d437bff35baf1a107a79fed508d03563f046263146cb3c7975"
+LAYOUT_SHA256 = "f0870cc7d5f675d98b5fae398c97921f1ce7ff73ee35338cdc9316a0e6efc974"
 
 
-def made_up_body() -> dict[str, Any]:
+def made_up_bodies() -> list[dict[str, Any]]:
+    """A request about a single note, and one about a pack."""
     texts = ("Do the job.", "# Sport", "# Tone", player_text(CIARAN))
     made_up = tuple(Layer(name, text) for name, text in zip(LAYER_NAMES, texts, strict=True))
-    return request_body("claude-haiku-5-5", made_up, NOTE, ("sport", "tone"), 400)
+    packed = tuple(note_text("Hand-pass now 4/5", "Clear gains & no throwing it.", n) for n in ("1", "2"))
+    return [
+        request_body("claude-haiku-5-5", made_up, notes, {"sport": "1h", "tone": "5m"}, {}, 400)
+        for notes in ((NOTE,), packed)
+    ]
+
+
+def pack_around_answers() -> dict[str, Any]:
+    """What code puts around the answers of a pack; the rest of the schema is a text with a version."""
+    single, packed = (answer_schema("soccer", Tone.WARM, packed=form) for form in (False, True))
+    item = packed["properties"]["answers"]["items"]
+    item["properties"] = {k: v for k, v in item["properties"].items() if k not in single["properties"]}
+    item["required"] = [name for name in item["required"] if name not in single["required"]]
+    return packed
 
 
 def test_the_layout_has_not_moved_without_a_new_format_name() -> None:
-    body = {key: value for key, value in made_up_body().items() if key != "output_config"}
-    rendered = f"{FORMAT}\n{json.dumps(body, ensure_ascii=False)}".encode()
+    bodies = [{k: v for k, v in body.items() if k != "output_config"} for body in made_up_bodies()]
+    rendered = f"{FORMAT}\n{json.dumps([*bodies, pack_around_answers()], ensure_ascii=False)}".encode()
     assert sha256(rendered).hexdigest() == LAYOUT_SHA256, "layout changed: name it anew in FORMAT"
-
-
-def test_thinking_is_switched_off_in_the_word_that_the_model_accepts() -> None:
-    soccer = layers("soccer", Tone.WARM, CIARAN)
-    models = ("claude-haiku-5-5", "claude-sonnet-5-5")
-    bodies = [request_body(model, soccer, NOTE, (), 400) for model in models]
-    assert [body["thinking"]["type"] for body in bodies] == ["disabled", "between_tools"]
 
 
 def test_the_four_layers_come_in_prompt_order() -> None:
@@ -68,31 +74,6 @@ def test_players_share_all_layers_but_their_own() -> None:
     ours, theirs = layers("rugby", Tone.BRIEF, CIARAN), layers("rugby", Tone.BRIEF, other)
     assert ours[:3] == theirs[:3]
     assert ours[3] != theirs[3]
-
-
-def test_a_request_marks_exactly_the_layers_it_was_told_to() -> None:
-    body = made_up_body()
-    blocks = [*body["system"], *body["messages"][0]["content"]]
-    assert [block.get("cache_control") for block in blocks] == [
-        None,
-        {"type": "ephemeral"},
-        {"type": "ephemeral"},
-        None,
-        None,
-    ]
-
-
-def test_a_request_asks_for_the_schema_and_for_no_thinking() -> None:
-    body = made_up_body()
-    assert body["thinking"] == {"type": "disabled"}
-    assert body["output_config"] == {"format": {"type": "json_schema", "schema": answer_schema()}}
-    assert (body["model"], body["max_tokens"]) == ("claude-haiku-5-5", 400)
-    assert [len(body["system"]), len(body["messages"])] == [3, 1]
-
-
-def test_marking_a_layer_that_is_not_there_is_an_error() -> None:
-    with pytest.raises(ValueError, match="sprot"):
-        request_body("m", layers("soccer", Tone.WARM, CIARAN), NOTE, ("sprot",), 400)
 
 
 @pytest.mark.parametrize("sport", ["curling", "", "../tones/warm", "soccer.md", "SOCCER"])
@@ -188,14 +169,15 @@ def as_read_back(text: str) -> str:
     return normal.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
 
 
-@settings(derandomize=True, deadline=None, max_examples=300)
+@settings(derandomize=True, deadline=None, max_examples=100)
 @given(title=HOSTILE, description=HOSTILE)
 def test_no_note_can_close_its_fence_and_none_loses_a_word(title: str, description: str) -> None:
     content = content_of("note", note_text(title, description))
     assert content == {"title": as_read_back(title), "text": as_read_back(description)}
+    assert content_of("note", note_text(title, description, "7")) == {"id": "7", **content}
 
 
-@settings(derandomize=True, deadline=None, max_examples=300)
+@settings(derandomize=True, deadline=None, max_examples=100)
 @given(name=HOSTILE, team=HOSTILE, earlier=HOSTILE)
 def test_no_name_and_no_earlier_summary_can_close_its_fence(name: str, team: str, earlier: str) -> None:
     content = content_of("player", player_text(PlayerFacts(name, None, team, None, (earlier,))))
@@ -220,7 +202,7 @@ def test_a_version_is_of_exactly_the_texts_that_are_kept_with_it() -> None:
     assert texts.version == version_of(whole) == prompt_version("rugby", Tone.BRIEF)
     assert texts.format == FORMAT
     assert texts.layers() == layers("rugby", Tone.BRIEF, CIARAN)[:3]
-    assert json.loads(texts.answer_schema) == answer_schema()
+    assert json.loads(texts.answer_schema) == answer_schema("rugby", Tone.BRIEF)
 
 
 def test_a_version_changes_with_any_text_and_with_where_one_text_ends() -> None:

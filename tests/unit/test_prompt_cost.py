@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import pytest
 
-from core.plan import ANSWER_TOKENS
+from core.measured import ANSWER_TOKENS
 from core.prompt import Layer, PlayerFacts, estimated_tokens, layers, sports
 from core.prompt_cost import (
     Part,
@@ -18,6 +18,7 @@ from core.prompt_cost import (
     layers_to_mark,
     prompt_cost,
 )
+from core.request import answer_schema
 from core.states import Tone
 
 AT = datetime(2026, 11, 24, tzinfo=UTC)
@@ -129,7 +130,8 @@ def test_the_parts_are_the_texts_that_a_call_sends(sport: str) -> None:
 
 def test_the_api_is_asked_once_for_the_whole_and_once_without_each_part() -> None:
     made_up, note = example_layers("soccer", Tone.WARM)
-    bodies = dict(bodies_to_count(made_up, note, HAIKU))
+    schema = answer_schema("soccer", Tone.WARM)
+    bodies = dict(bodies_to_count(made_up, note, HAIKU, schema))
     assert list(bodies) == ["whole", "instructions", "sport", "tone", "player", "note"]
     texts = {name: [block["text"] for block in blocks_of(body)] for name, body in bodies.items()}
     whole = [*(layer.text for layer in made_up), note]
@@ -138,7 +140,7 @@ def test_the_api_is_asked_once_for_the_whole_and_once_without_each_part() -> Non
         assert left == whole[:place] + whole[place + 1 :]
     for body in bodies.values():
         assert "max_tokens" not in body
-        assert body["output_config"]
+        assert body["output_config"]["format"]["schema"] == schema
         assert all(body["system"])
         assert body["messages"][0]["content"]
     assert len(bodies["tone"]["system"]) == 2

@@ -179,7 +179,7 @@ def test_instructions_tones_and_player_keep_to_their_budgets() -> None:
     )
     for tone in Tone:
         instructions, _, voice, _ = layers("soccer", tone, longest)
-        assert 1_600 <= estimated_tokens(instructions.text, MODEL) <= 1_950
+        assert 1_600 <= estimated_tokens(instructions.text, MODEL) <= 2_000
         assert 100 <= estimated_tokens(voice.text, MODEL) <= 150
     assert estimated_tokens(player_text(longest), MODEL) <= 120
     earlier = ("x" * EARLIER_SUMMARY_LENGTH_MAX,) * EARLIER_SUMMARIES_MAX

@@ -1,44 +1,62 @@
 """What an answer is worth: fails closed, and the most severe category counts."""
 
 import json
+from typing import Any
 
 import pytest
 
+from core.calls import PlannedCall
 from core.categories import Category, category_of, most_severe
-from core.plan import ClaimedInsight
 from core.states import InsightState, Outcome
 from core.usage import Usage
-from core.verdict import Reply, Verdict, judge
-from tests.unit.test_plan import insight
+from core.verdict import SOME_UNUSABLE, Judged, Reply, judge
+from tests.unit.planned import calls, insight, pack
+
+ANSWER = {
+    "category": "normal",
+    "category_confidence": 0.9,
+    "reason": "",
+    "summary": "A good evening.",
+    "confidence": 0.8,
+    "flags": [],
+}
+
+
+def said(text: str, stop_reason: str = "end_turn") -> Reply:
+    return Reply(text, stop_reason, "claude-haiku-5-5", Usage(1, output_tokens=1), "standard", None, None)
 
 
 def reply(text: str | None = None, stop_reason: str = "end_turn", **changed: object) -> Reply:
-    answer = {
-        "category": "normal",
-        "category_confidence": 0.9,
-        "reason": "",
-        "summary": "A good evening.",
-        "confidence": 0.8,
-        "flags": [],
-    }
-    body = json.dumps(answer | changed) if text is None else text
-    return Reply(body, stop_reason, "claude-haiku-5-5", Usage(1, output_tokens=1), "standard", None, None)
+    return said(json.dumps(ANSWER | changed) if text is None else text, stop_reason)
 
 
-def about(category: str | None = None, *, skip_sensitive: bool = False) -> ClaimedInsight:
-    from dataclasses import replace
-
-    return replace(insight(1), category=category, skip_sensitive=skip_sensitive)
+def packed_reply(*items: dict[str, Any], stop_reason: str = "end_turn") -> Reply:
+    return said(json.dumps({"answers": items}), stop_reason)
 
 
-def outcome(verdict: Verdict) -> tuple[Outcome, str | None, InsightState, str | None]:
-    return verdict.outcome, verdict.reason, verdict.state, verdict.state_reason
+def good(note_id: str, **changed: object) -> dict[str, Any]:
+    return {"id": note_id, **ANSWER, **changed}
+
+
+def about(category: str | None = None, *, skip_sensitive: bool = False) -> PlannedCall:
+    (call,) = calls([insight(1, category=category, skip_sensitive=skip_sensitive)])
+    return call
+
+
+def outcome(judged: Judged) -> tuple[Outcome, str | None, InsightState, str | None]:
+    (verdict,) = judged.verdicts
+    return judged.outcome, judged.reason, verdict.state, verdict.state_reason
+
+
+def states(judged: Judged) -> list[tuple[str, InsightState, str | None]]:
+    return [(one.insight.id, one.state, one.state_reason) for one in judged.verdicts]
 
 
 def test_a_valid_answer_summarizes() -> None:
-    verdict = judge(reply(), about("performance"))
-    assert outcome(verdict) == (Outcome.SUCCEEDED, None, InsightState.SUMMARIZED, None)
-    assert verdict.category is Category.NORMAL
+    judged = judge(reply(), about("performance"))
+    assert outcome(judged) == (Outcome.SUCCEEDED, None, InsightState.SUMMARIZED, None)
+    assert judged.verdicts[0].category is Category.NORMAL
+    assert judged.unanswered == ()
 
 
 @pytest.mark.parametrize(
@@ -54,7 +72,8 @@ def test_a_valid_answer_summarizes() -> None:
     ],
 )
 def test_the_most_severe_category_counts(extractor: str | None, model: str, counts: Category) -> None:
-    assert judge(reply(category=model), about(extractor)).category is counts
+    (verdict,) = judge(reply(category=model), about(extractor)).verdicts
+    assert verdict.category is counts
 
 
 @pytest.mark.parametrize(
@@ -81,16 +100,90 @@ def test_whatever_is_not_a_whole_valid_answer_is_parked(given: Reply, reason: st
 
 
 def test_a_refusal_is_parked_even_when_it_carries_a_valid_answer() -> None:
-    verdict = judge(reply(stop_reason="refusal"), about())
-    assert outcome(verdict) == (Outcome.REFUSED, "refusal", InsightState.PARKED, "refusal")
-    assert verdict.answer is None
+    judged = judge(reply(stop_reason="refusal"), about())
+    assert outcome(judged) == (Outcome.REFUSED, "refusal", InsightState.PARKED, "refusal")
+    assert judged.unanswered == ("i0001",)
 
 
 @pytest.mark.parametrize("category", ["injury", "behavior"])
 def test_a_coach_who_wants_nothing_sensitive_gets_no_summary_of_it(category: str) -> None:
-    verdict = judge(reply(category=category), about("performance", skip_sensitive=True))
-    assert outcome(verdict) == (Outcome.SUCCEEDED, None, InsightState.SKIPPED, "sensitive")
-    assert judge(reply(category="wellbeing"), about(skip_sensitive=True)).state is InsightState.SUMMARIZED
+    judged = judge(reply(category=category), about("performance", skip_sensitive=True))
+    assert outcome(judged) == (Outcome.SUCCEEDED, None, InsightState.SKIPPED, "sensitive")
+    (milder,) = judge(reply(category="wellbeing"), about(skip_sensitive=True)).verdicts
+    assert milder.state is InsightState.SUMMARIZED
+
+
+def test_each_insight_of_a_pack_gets_its_own_answer() -> None:
+    answers = [good("2", summary="About the second."), good("1", summary="About the first.")]
+    judged = judge(packed_reply(*answers), pack(2))
+    assert (judged.outcome, judged.reason, judged.unanswered) == (Outcome.SUCCEEDED, None, ())
+    told = {verdict.insight.id: verdict.answer.summary for verdict in judged.verdicts if verdict.answer}
+    assert told == {"i0000": "About the first.", "i0001": "About the second."}
+
+
+def test_a_pack_that_is_partly_valid_has_succeeded_and_names_the_unanswered() -> None:
+    judged = judge(packed_reply(good("1"), good("2", category="fine")), pack(3))
+    assert (judged.outcome, judged.reason) == (Outcome.SUCCEEDED, SOME_UNUSABLE)
+    assert states(judged) == [
+        ("i0000", InsightState.SUMMARIZED, None),
+        ("i0001", InsightState.PARKED, "answer_off_schema"),
+        ("i0002", InsightState.PARKED, "answer_missing"),
+    ]
+    assert judged.unanswered == ("i0001", "i0002")
+
+
+def test_of_a_pack_each_insight_is_judged_by_its_own_severity() -> None:
+    call = pack(3, skip_sensitive=True)
+    judged = judge(packed_reply(good("1"), good("2", category="injury"), good("3")), call)
+    assert [verdict.state for verdict in judged.verdicts] == [
+        InsightState.SUMMARIZED,
+        InsightState.SKIPPED,
+        InsightState.SUMMARIZED,
+    ]
+    assert judged.unanswered == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("Here are the summaries.", "not_json"),
+        ('{"answers": []}', "missing"),
+        ('{"answers": 1}', "off_schema"),
+        (json.dumps(ANSWER), "off_schema"),
+        (json.dumps({"answers": [good("1"), good("1"), good("2"), good("2")]}), "id_twice"),
+        (json.dumps({"answers": [good("i0000"), good("i0001")]}), "missing"),
+    ],
+)
+def test_a_pack_without_any_usable_part_is_unusable(text: str, reason: str) -> None:
+    judged = judge(said(text), pack(2))
+    assert (judged.outcome, judged.reason) == (Outcome.UNUSABLE, reason)
+    assert states(judged) == [(one, InsightState.PARKED, f"answer_{reason}") for one in ("i0000", "i0001")]
+    assert judged.unanswered == ("i0000", "i0001")
+
+
+@pytest.mark.parametrize(
+    ("stop_reason", "expected", "reason", "state_reason"),
+    [
+        ("refusal", Outcome.REFUSED, "refusal", "refusal"),
+        ("max_tokens", Outcome.UNUSABLE, "truncated", "answer_truncated"),
+        ("model_context_window_exceeded", Outcome.UNUSABLE, "truncated", "answer_truncated"),
+    ],
+)
+def test_a_pack_that_was_refused_or_cut_short_answers_nothing_even_if_all_of_it_is_there(
+    stop_reason: str, expected: Outcome, reason: str, state_reason: str
+) -> None:
+    judged = judge(packed_reply(good("1"), good("2"), stop_reason=stop_reason), pack(2))
+    assert (judged.outcome, judged.reason) == (expected, reason)
+    assert {verdict.state_reason for verdict in judged.verdicts} == {state_reason}
+    assert judged.unanswered == ("i0000", "i0001")
+
+
+def test_what_is_left_of_a_pack_is_judged_by_its_new_ids_and_in_the_packs_form() -> None:
+    again = pack(3).only(["i0002"])
+    judged = judge(packed_reply(good("1")), again)
+    assert states(judged) == [("i0002", InsightState.SUMMARIZED, None)]
+    assert judge(reply(), again).reason == "off_schema"
+    assert judge(packed_reply(good("1")), about()).reason == "off_schema"
 
 
 def test_severity_falls_in_the_order_of_the_table() -> None:

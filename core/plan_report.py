@@ -1,0 +1,159 @@
+"""What a plan tells of itself: PLAN of the interfaces, added up page by page."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from core.bill import Bill, plain_money
+from core.calls import Chunk, PlannedCall
+from core.forecast import Forecast, Load, forecast
+from core.plan import PlannedPrefix, RunPlan, Terms
+from core.pricing import CacheTtl, prices_at
+from core.settlement import predicted_entry
+from core.states import Lane
+from core.tally import RunTally
+
+SUMMARIES = 1_000  # what a prefix's cost is told for
+SEVERAL_CALLS = "of players with several calls"
+ONE_CALL = "of players with one call: nobody would read it"
+MONEY_STEP = Decimal("1e-12")  # the ledger's
+
+
+@dataclass(frozen=True, slots=True)
+class PrefixRow:
+    """One prefix, or all players' layers of a kind: why it is marked or not, and what its part costs."""
+
+    form: str  # `pack` or `single`
+    layers: tuple[str, ...]
+    tokens: int  # up to its end; of players the longest
+    uses: int
+    ttl: CacheTtl | None
+    reason: str
+    cost_usd: Decimal  # of what it adds to the prefix before it
+
+    def to_json(self, insights: int) -> dict[str, Any]:
+        """Return the row as the interfaces name it."""
+        per_1000 = (self.cost_usd * SUMMARIES / insights).quantize(MONEY_STEP)
+        return {
+            "form": self.form,
+            "layers": list(self.layers),
+            "tokens": self.tokens,
+            "uses": self.uses,
+            "marker": self.ttl is not None,
+            "ttl": self.ttl,
+            "reason": self.reason,
+            "cost_per_1000_summaries_usd": plain_money(per_1000),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class PlanReport:
+    """What would be called, and what it would cost; nothing of it has happened."""
+
+    insights: int
+    packs: Mapping[int, int]
+    prefixes: tuple[PrefixRow, ...]
+    predicted: Bill
+    forecast: Forecast
+    counted: bool  # the API has counted the shared layers; else they are estimated by characters
+
+    def to_json(self) -> dict[str, Any]:
+        """Return PLAN of the interfaces."""
+        return {
+            "lane": Lane.LIVE.value,
+            "insights": self.insights,
+            "calls": self.predicted.calls,
+            "packs": {str(size): number for size, number in sorted(self.packs.items())},
+            "prefixes": [row.to_json(self.insights) for row in self.prefixes],
+            "predicted": self.predicted.to_json(),
+            "duration_seconds": self.forecast.seconds,
+            "limited_by": self.forecast.limited_by,
+            "counted": self.counted,
+        }
+
+
+class PlanTally:
+    """Adds up the calls of a plan; memory does not grow with them."""
+
+    def __init__(self, plan: RunPlan, warm: Mapping[str, CacheTtl]) -> None:
+        self._plan = plan
+        self._warm = warm
+        self._bill = RunTally()
+        self._packs: Counter[int] = Counter()
+        self._load = Load(0, 0, 0)
+        self._players: dict[tuple[str, CacheTtl | None], PrefixRow] = {}
+        self._players_seen: set[str] = set()
+
+    def add(self, chunks: Iterable[Chunk]) -> None:
+        """Add planned calls."""
+        for call in (call for chunk in chunks for call in chunk.calls):
+            usage = call.predicted
+            self._bill.add(predicted_entry(call, self._plan.terms.now))
+            self._packs[len(call.insights)] += 1
+            self._load = Load(
+                self._load.calls + 1,
+                self._load.input_tokens + usage.total_input_tokens - usage.cache_read_tokens,
+                self._load.output_tokens + usage.output_tokens,
+            )
+            self._add_player(call)
+
+    def report(self) -> PlanReport:
+        """Return the plan as told to a person or a program."""
+        terms = self._plan.terms
+        shared = [_row(one, terms, one.prefix.key in self._warm) for one in self._plan.prefixes.values()]
+        players = sorted(self._players.values(), key=lambda row: (row.form, str(row.ttl)))
+        return PlanReport(
+            insights=sum(size * number for size, number in self._packs.items()),
+            packs=dict(self._packs),
+            prefixes=(*shared, *players) if self._packs else (),
+            predicted=self._bill.bill(),
+            forecast=forecast(self._load, terms.limits, terms.concurrency),
+            counted=bool(terms.measured.frames),
+        )
+
+    def _add_player(self, call: PlannedCall) -> None:
+        player, before = call.prefixes[-1], call.prefixes[-2]
+        form, prices = _form(call.packed), prices_at(call.model, self._plan.terms.now)
+        price = prices.input
+        if player.ttl is not None:
+            first = player.key not in self._players_seen
+            self._players_seen.add(player.key)
+            write = prices.cache_write_5m if player.ttl == "5m" else prices.cache_write_1h
+            price = write if first else prices.cache_read
+        so_far = self._players.get((form, player.ttl))
+        self._players[form, player.ttl] = PrefixRow(
+            form=form,
+            layers=("instructions", "sport", "tone", "player"),
+            tokens=max(player.tokens, so_far.tokens if so_far else 0),
+            uses=1 + (so_far.uses if so_far else 0),
+            ttl=player.ttl,
+            reason="players with several calls"
+            if player.ttl
+            else "players with one call: nothing reads it again",
+            cost_usd=(player.tokens - before.tokens) * price.scaleb(-6)
+            + (so_far.cost_usd if so_far else Decimal(0)),
+        )
+
+
+def _row(planned: PlannedPrefix, terms: Terms, warm: bool) -> PrefixRow:
+    branch, prefix, prices = planned.branch, planned.prefix, prices_at(terms.model, terms.now)
+    price = planned.uses * prices.input
+    if prefix.ttl is not None:
+        write = prices.cache_write_5m if prefix.ttl == "5m" else prices.cache_write_1h
+        price = (prices.cache_read if warm else write) + (planned.uses - 1) * prices.cache_read
+    layers = ("instructions", *(part for part in (branch.sport, branch.tone) if part))
+    return PrefixRow(
+        form=_form(branch.packed),
+        layers=layers,
+        tokens=prefix.tokens,
+        uses=planned.uses,
+        ttl=prefix.ttl,
+        reason=planned.decision.reason,
+        cost_usd=planned.segment_tokens * price.scaleb(-6),
+    )
+
+
+def _form(packed: bool) -> str:
+    return "pack" if packed else "single"

@@ -1,0 +1,36 @@
+-- name: lead
+-- Become the leader of a prefix that is cold and that nobody else is writing; no row when it is not to be had.
+INSERT INTO cache_prefix AS known (account, key, ttl, leader, leader_until)
+VALUES (:account, :key, :ttl, :leader, :leader_until)
+ON CONFLICT (account, key) DO UPDATE
+SET ttl = excluded.ttl, leader = excluded.leader, leader_until = excluded.leader_until
+WHERE (known.warm_until IS NULL OR known.warm_until <= :cold_before)
+  AND (known.leader IS NULL OR known.leader_until <= :now)
+RETURNING key
+
+-- name: look
+-- How a prefix stands.
+SELECT ttl, warm_until FROM cache_prefix WHERE account = :account AND key = :key
+
+-- name: warm
+-- Which of these prefixes can be read, and how long for.
+SELECT key, ttl, warm_until FROM cache_prefix
+WHERE account = :account AND key = ANY(CAST(:keys AS text[])) AND warm_until > :cold_before
+
+-- name: used
+-- A request has written or read these prefixes: they live on, and who led them is done.
+UPDATE cache_prefix SET warm_until = greatest(warm_until, CAST(:started_at AS timestamptz)
+        + CASE ttl WHEN '1h' THEN interval '1 hour' ELSE interval '5 minutes' END),
+    leader = CASE WHEN leader = :leader THEN NULL ELSE leader END,
+    leader_until = CASE WHEN leader = :leader THEN NULL ELSE leader_until END
+WHERE account = :account AND key = ANY(CAST(:keys AS text[]))
+
+-- name: give_up
+-- Let others lead what this one has not written.
+UPDATE cache_prefix SET leader = NULL, leader_until = NULL
+WHERE account = :account AND key = ANY(CAST(:keys AS text[])) AND leader = :leader
+
+-- name: forget
+-- Prefixes that have long gone cold need not be remembered.
+DELETE FROM cache_prefix
+WHERE account = :account AND coalesce(warm_until, leader_until) < :before AND coalesce(leader_until, :before) <= :before

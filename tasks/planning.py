@@ -1,0 +1,98 @@
+"""A dry run: what a run of now would call, and what that would cost. Nothing is claimed, nothing is spent."""
+
+import logging
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack
+
+from anthropic import AsyncAnthropic
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from core.categories import SENSITIVE_WORDS
+from core.claimed import ClaimedInsight
+from core.clock import Clock
+from core.errors import NotReady
+from core.pages import plan_page
+from core.plan import RunPlan, plan_run
+from core.plan_report import PlanReport, PlanTally
+from core.settings import Settings
+from database.engine import connect_async
+from models.insight import QUERIES
+from tasks.claude import make_client
+from tasks.insights import asked_for_prompts, insight_of
+from tasks.limits import Pace
+from tasks.surveys import Scope, limited, survey_due
+from tasks.terms import find_terms
+from tasks.transactions import Transactions
+from tasks.warmth import Warmth
+
+PAGE_INSIGHTS = 500
+
+logger = logging.getLogger("touchline.planning")
+
+
+async def plan_due(
+    database_url: str, *, settings: Settings, model: str, asked: Scope, clock: Clock
+) -> PlanReport:
+    """Plan for what is due now, read page by page.
+
+    Lengths that nobody has counted yet are counted, free of charge, when there is an API to ask.
+    """
+    async with AsyncExitStack() as stack:
+        engine = connect_async(database_url, connections=2)
+        stack.push_async_callback(engine.dispose)
+        client = await _client(settings, stack)
+        transactions = Transactions(engine, clock)
+        warmth = Warmth(transactions, account=settings.account, holder="plan", clock=clock)
+        scope = await limited(transactions, asked, clock.now())
+        survey = await survey_due(transactions, warmth, scope, model=model, now=clock.now())
+        pace = Pace(transactions, account=settings.account, model=model, clock=clock)
+        terms = await find_terms(
+            transactions, client, survey, model=model, settings=settings, pace=pace, clock=clock
+        )
+        plan = plan_run(survey, terms)
+        tally, readable = PlanTally(plan, survey.warm), set(survey.warm)
+        async for page in _pages(transactions, plan, scope, settings):
+            tally.add(plan_page(page, plan, readable))
+        return tally.report()
+
+
+async def _client(settings: Settings, stack: AsyncExitStack) -> AsyncAnthropic | None:
+    try:
+        return await stack.enter_async_context(make_client(settings))
+    except NotReady:
+        logger.info("there is no API to count tokens: lengths are estimated")
+        return None
+
+
+async def _pages(
+    transactions: Transactions, plan: RunPlan, scope: Scope, settings: Settings
+) -> AsyncIterator[list[ClaimedInsight]]:
+    """Read what is due in the plan's order, up to the scope's limit."""
+    left = scope.insight_limit
+    for group in plan.order:
+        asked = {
+            "now": plan.terms.now,
+            "organization_id": scope.organization_id,
+            "player_ids": scope.player_ids,
+            "sport": group.sport,
+            "tone": group.tone,
+            "sensitive_words": list(SENSITIVE_WORDS),
+            "insight_limit": left,
+        }
+
+        async def read(connection: AsyncConnection, asked: Mapping[str, object] = asked) -> list[str]:
+            return list((await connection.execute(QUERIES["due"], asked)).scalars())
+
+        ids = await transactions.commit(read)
+        left = None if left is None else left - len(ids)
+        for start in range(0, len(ids), PAGE_INSIGHTS):
+            yield await _insights(transactions, ids[start : start + PAGE_INSIGHTS], settings)
+
+
+async def _insights(transactions: Transactions, ids: list[str], settings: Settings) -> list[ClaimedInsight]:
+    wanted = asked_for_prompts(ids, rehearsal=settings.rehearsal)
+
+    async def read(connection: AsyncConnection) -> list[ClaimedInsight]:
+        return [insight_of(row) for row in (await connection.execute(QUERIES["for_prompt"], wanted)).all()]
+
+    return await transactions.commit(read)
