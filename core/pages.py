@@ -46,7 +46,8 @@ def plan_page(claimed: Iterable[ClaimedInsight], plan: RunPlan, readable: set[st
     uses = Counter(_player_key(pack, plan) for pack in packs)
     on_page = set(readable)
     calls = [_call(pack, plan, uses[_player_key(pack, plan)], on_page) for pack in packs]
-    readable.update(prefix.key for call in calls for prefix in call.prefixes[:-1] if prefix.ttl)
+    shared = {prefix.key for call in calls for prefix in call.prefixes[:-1]}
+    readable.update(shared & on_page)
     return tuple(_chunks(calls))
 
 

@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from cli.main import app, exit_code
+from core.errors import BadInput
 from tests.acceptance.conftest import World
 from tests.acceptance.test_command_line import TOUCHLINE, told, touchline
 from tests.acceptance.test_summarize import assert_books_equal
@@ -144,9 +147,10 @@ def test_bad_input_ends_with_code_2_before_any_call(
 ) -> None:
     path = tmp_path / "notes.jsonl"
     path.write_text(json.dumps(NOTE | line), "utf-8")
-    refused = touchline("evaluate", "--notes", str(path), *arguments)
-    assert refused.returncode == 2
-    assert named in refused.stderr
+    refused = CliRunner().invoke(app, ["evaluate", "--notes", str(path), *arguments])
+    assert isinstance(refused.exception, BadInput)
+    assert exit_code(refused.exception) == 2
+    assert named in str(refused.exception)
     assert world.ledger() == []
     assert world.meter()["requests"] == 0
 
