@@ -70,9 +70,10 @@ async def answer_what_is_due(run: Run, scope: Scope) -> bool:
     """Plan for all that is due, claim it page by page in that order, answer; False when none was left."""
     survey = await survey_due(run.transactions, run.warmth, scope, model=run.model, now=run.clock.now())
     plan, claimed_before = plan_run(survey, await terms_of(run, survey)), run.claimed
+    readable = set(survey.warm)
     async with a_few_at_a_time(size_max=run.calls_ahead) as few:
         async for page in claim_pages(run, plan, scope):
-            chunks = plan_page(page, plan, run.readable())
+            chunks = plan_page(page, plan, readable)
             run.expect(chunks)
             await keep_prompts(run, chunks)
             for chunk in chunks:

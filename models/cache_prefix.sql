@@ -25,6 +25,12 @@ UPDATE cache_prefix SET warm_until = greatest(warm_until, CAST(:started_at AS ti
     leader_until = CASE WHEN leader = :leader THEN NULL ELSE leader_until END
 WHERE account = :account AND key = ANY(CAST(:keys AS text[]))
 
+-- name: renew
+-- Go on leading prefixes that nobody has taken over.
+UPDATE cache_prefix SET leader_until = :leader_until
+WHERE account = :account AND key = ANY(CAST(:keys AS text[])) AND leader = :leader
+RETURNING key
+
 -- name: give_up
 -- Let others lead what this one has not written.
 UPDATE cache_prefix SET leader = NULL, leader_until = NULL

@@ -43,11 +43,15 @@ WHERE outcome = 'sent'
 SELECT player_id FROM (
     SELECT player_id, sum(due) OVER (ORDER BY since, player_id) - due AS before
     FROM (
-        SELECT player_id, min(created_at) AS since, count(*) AS due FROM insight
-        WHERE (state = 'pending' OR state = 'deferred' AND not_before <= :now)
-          AND state IN ('pending', 'deferred')
-          AND (CAST(:organization_id AS text) IS NULL OR organization_id = :organization_id)
-        GROUP BY player_id
+        SELECT insight.player_id, min(insight.created_at) AS since, count(*) AS due
+        FROM insight JOIN coach ON coach.id = insight.coach_id
+        WHERE (insight.state = 'pending' OR insight.state = 'deferred' AND insight.not_before <= :now)
+          AND insight.state IN ('pending', 'deferred')
+          AND (CAST(:organization_id AS text) IS NULL OR insight.organization_id = :organization_id)
+          AND coach.summaries_enabled
+          AND NOT (coach.skip_sensitive
+            AND coalesce(insight.category = ANY(CAST(:sensitive_words AS text[])), false))
+        GROUP BY insight.player_id
     ) AS waiting
 ) AS counted
 WHERE before < :insight_limit
@@ -93,6 +97,8 @@ WITH chosen AS (
       AND coalesce(insight.sport, player.sport) = :sport AND coach.tone = :tone
       AND (CAST(:organization_id AS text) IS NULL OR insight.organization_id = :organization_id)
       AND (CAST(:player_ids AS text[]) IS NULL OR insight.player_id = ANY(CAST(:player_ids AS text[])))
+      AND coach.summaries_enabled
+      AND NOT (coach.skip_sensitive AND coalesce(insight.category = ANY(CAST(:sensitive_words AS text[])), false))
     ORDER BY (SELECT min(peer.created_at) FROM insight AS peer
         WHERE peer.player_id = insight.player_id AND peer.state IN ('pending', 'deferred')),
         insight.player_id, insight.coach_id, insight.created_at, insight.id
@@ -114,6 +120,8 @@ WITH chosen AS (
       AND insight.player_id = ANY(CAST(:page_player_ids AS text[]))
       AND insight.coach_id = ANY(CAST(:page_coach_ids AS text[]))
       AND coalesce(insight.sport, player.sport) = :sport AND coach.tone = :tone
+      AND coach.summaries_enabled
+      AND NOT (coach.skip_sensitive AND coalesce(insight.category = ANY(CAST(:sensitive_words AS text[])), false))
     ORDER BY insight.player_id, insight.created_at, insight.id
     LIMIT :insight_limit
     FOR UPDATE OF insight SKIP LOCKED

@@ -13,7 +13,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 from core.calls import Chunk, PlannedCall
 from core.errors import NotReady, Transient
 from core.pricing import price_of
-from core.retry import Defer, Failure, NextStep, Park, Retry, next_step
+from core.retry import Defer, Failure, NextStep, Park, Retry, next_step, outcome_of
 from core.settlement import Attempt, Settlement, entry_of, settled_by_failure, settled_by_reply
 from core.states import InsightState, Outcome
 from core.verdict import Reply, Verdict, judge
@@ -128,6 +128,8 @@ class _Asking:
     async def _failed(self, attempt: Attempt, failure: Failure) -> Ids:
         run = self._run
         step = next_step(failure, self._tries, run.jitter.random())
+        if outcome_of(failure) is Outcome.REJECTED:
+            run.pace.give_back(self._call.predicted)
         again = await self._booking.settle_failure(run, attempt, failure, step)
         if isinstance(step, Retry):
             if failure.status == 429 and failure.retry_after_seconds:
@@ -168,9 +170,11 @@ class _Asking:
             await self._lead.take()
             async with self._run.slots:
                 await self._run.pace.wait(self._call.predicted)
-                if self._lead.is_ready():  # waiting may have outlasted the prefix
+                # Waiting may have outlasted the prefix, or the lease on leading it.
+                if self._lead.is_ready() and await self._lead.still_leads():
                     yield
                     return
+                self._run.pace.give_back(self._call.predicted)
 
     def _new_attempt(self) -> Attempt:
         now, call = self._run.clock.now(), self._call
@@ -195,8 +199,10 @@ async def _settle_failure(run: Run, attempt: Attempt, failure: Failure, step: Ne
         deferred = Conclusion(InsightState.DEFERRED, step.cause, not_before)
         conclusions = {insight.id: deferred for insight in call.insights}
     await _settle(run, attempt, settlement, conclusions)
+    if singly:
+        return tuple(insight.id for insight in call.insights)
     run.heard(step)
-    return tuple(insight.id for insight in call.insights) if singly else ()
+    return ()
 
 
 async def _settle_reply(run: Run, attempt: Attempt, reply: Reply, may_ask_again: bool) -> Ids:

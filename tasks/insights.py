@@ -49,6 +49,7 @@ async def claim_pages(run: Run, plan: RunPlan, scope: Scope) -> AsyncIterator[li
     """
     for group in plan.order:
         while wanted := run.wanted(PAGE_INSIGHTS, scope.insight_limit):
+            await refresh_switches(run, scope.organization_id)  # a coach may have switched off meanwhile
             page = await _claim_page(run, group, scope, wanted)
             if not page:
                 break
@@ -65,6 +66,7 @@ async def _claim_page(run: Run, group: Group, scope: Scope, wanted: int) -> list
         "insight_limit": wanted,
         "holder": run.holder,
         "lease_until": lease_end(run),
+        "sensitive_words": list(SENSITIVE_WORDS),
     }
 
     async def claim(connection: AsyncConnection) -> Sequence[Row[Any]]:

@@ -87,6 +87,12 @@ class Pace:
         for kind in self._known:
             self._purse[kind] -= needs[kind] - needed[kind]
 
+    def give_back(self, predicted: Usage) -> None:
+        """Put back what was taken for a request that was not made, or was turned away before any work."""
+        for kind, amount in _needs(predicted).items():
+            if kind in self._known:
+                self._purse[kind] += amount
+
     async def _short_of(self, needs: Mapping[str, float]) -> float:
         """Fill the purse from the shared buckets; gives the seconds to wait when it holds too little."""
         now = self._clock.now()

@@ -79,7 +79,6 @@ class Run:
         self._predicted = RunTally()
         self._predicted_given_answers = RunTally()
         self._packing = Packing()
-        self._planned: set[str] = set()  # prefixes that a planned call writes or has written
         self._watch = watch
         self._deferred_in_a_row = 0
         self._answers = 0
@@ -96,11 +95,6 @@ class Run:
     def calls_ahead(self) -> int:
         """How many planned calls may wait before more is claimed: enough to keep every slot busy."""
         return max(CALLS_AHEAD_MIN, 2 * self.settings.concurrency)
-
-    def readable(self) -> set[str]:
-        """Return the prefixes that a page's first calls are expected to find: warm, or planned before."""
-        self._planned |= self.warmth.warm()
-        return self._planned
 
     def expect(self, chunks: Iterable[Chunk]) -> None:
         """Note what the planned calls are predicted to cost."""

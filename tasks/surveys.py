@@ -20,10 +20,10 @@ from tasks.transactions import Transactions
 from tasks.warmth import Warmth
 
 ARRIVALS_OVER = timedelta(hours=1)
-RUNS_LOOKED_AT = 12
+RUNS_LOOKED_AT = 100
 RUNS_SINCE = timedelta(days=1)
 RUN_EVERY_SECONDS = 900.0  # as deployed; until runs have shown another rhythm
-RUN_EVERY_SECONDS_MIN = 60.0  # runs that start together are workers of one schedule
+TOGETHER_SECONDS = 60.0  # runs that start so near each other are workers of one schedule
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,12 @@ async def limited(transactions: Transactions, scope: Scope, now: datetime) -> Sc
     """Return the scope with the players that its limit reaches; their number does not pass the limit."""
     if scope.insight_limit is None:
         return scope
-    asked = {"now": now, "organization_id": scope.organization_id, "insight_limit": scope.insight_limit}
+    asked = {
+        "now": now,
+        "organization_id": scope.organization_id,
+        "insight_limit": scope.insight_limit,
+        "sensitive_words": list(SENSITIVE_WORDS),
+    }
 
     async def read(connection: AsyncConnection) -> list[str]:
         return list((await connection.execute(QUERIES["longest_waiting"], asked)).scalars())
@@ -93,6 +98,10 @@ def _groups(due: Sequence[Row[Any]], arrived: Sequence[Row[Any]]) -> list[Group]
 
 
 def _run_every_seconds(starts: Sequence[datetime]) -> float:
-    """The usual time from one run to the next; starts come newest first."""
-    gaps = [(later - earlier).total_seconds() for later, earlier in pairwise(starts)]
-    return max(RUN_EVERY_SECONDS_MIN, median(gaps)) if gaps else RUN_EVERY_SECONDS
+    """The usual time from one run to the next; starts come newest first, those of one schedule count once."""
+    apart: list[datetime] = []
+    for start in starts:
+        if not apart or (apart[-1] - start).total_seconds() >= TOGETHER_SECONDS:
+            apart.append(start)
+    gaps = [(later - earlier).total_seconds() for later, earlier in pairwise(apart)]
+    return median(gaps) if gaps else RUN_EVERY_SECONDS

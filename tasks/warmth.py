@@ -21,6 +21,7 @@ from tasks.transactions import Transactions
 
 SAFETY = timedelta(seconds=15)  # an entry this close to its end counts as cold
 LEADER_LEASE = timedelta(seconds=30)  # one more write is cheaper than everybody waiting for a slow answer
+RENEW_AFTER = timedelta(seconds=10)
 POLL_SECONDS = 0.1  # how often followers in other processes look
 TELL_EVERY = timedelta(seconds=30)  # uses are told to other workers no more often than that
 REMEMBERED = timedelta(hours=2)
@@ -132,6 +133,24 @@ class Warmth:
         if stale:
             await self._tell("used", sorted(stale), started_at=started_at)
 
+    async def renew(self, keys: Sequence[str]) -> bool:
+        """Lead these for another lease; False when somebody has taken one of them over."""
+        asked = {
+            "account": self._account,
+            "keys": list(keys),
+            "leader": self._holder,
+            "leader_until": self.now() + LEADER_LEASE,
+        }
+
+        async def write(connection: AsyncConnection) -> int:
+            return len((await connection.execute(QUERIES["renew"], asked)).all())
+
+        return await self._transactions.commit(write) == len(keys)
+
+    def now(self) -> datetime:
+        """Return the run's time."""
+        return self._clock.now()
+
     async def give_up(self, keys: Sequence[str]) -> None:
         """Let others lead these."""
         await self._tell("give_up", keys)
@@ -168,6 +187,7 @@ class Lead:
         self._prefixes = prefixes
         self._held: dict[Prefix, asyncio.Lock] = {}
         self._read: Prefix | None = None
+        self._leading_since: datetime | None = None
 
     @property
     def leading(self) -> bool:
@@ -193,6 +213,7 @@ class Lead:
                 await self._warmth.look([longer.key for longer in self._prefixes[place:]])
             if not self._covered(place) and await self._warmth.lead(prefix):
                 self._held[prefix] = turn
+                self._leading_since = self._leading_since or self._warmth.now()
             else:
                 self._covered(place)
         finally:
@@ -202,6 +223,20 @@ class Lead:
     def is_ready(self) -> bool:
         """Say whether a request may go now: it leads, or what it is to read is still warm."""
         return self.leading or not self._prefixes or self._covered(len(self._prefixes) - 1)
+
+    async def still_leads(self) -> bool:
+        """Say whether nobody has taken over what this call leads, after a wait perhaps longer than its lease.
+
+        When somebody has, all of it is given up: the call has to queue again.
+        """
+        now = self._warmth.now()
+        if not self._held or self._leading_since is None or now - self._leading_since < RENEW_AFTER:
+            return True
+        if await self._warmth.renew([prefix.key for prefix in self._held]):
+            self._leading_since = now
+            return True
+        await self.give_up()
+        return False
 
     def _covered(self, place: int) -> bool:
         """Say whether this prefix or a longer one is warm; the longest warm one is what will be read."""
@@ -216,7 +251,7 @@ class Lead:
 
         A read keeps warm what it read, not (so far as is documented) the shorter prefixes inside it.
         """
-        held, self._held = self._held, {}
+        held, self._held, self._leading_since = self._held, {}, None
         try:
             if held:
                 await self._warmth.used(held, started_at, led=True)
@@ -229,7 +264,7 @@ class Lead:
 
     async def give_up(self) -> None:
         """Let the next in line lead whatever is still held."""
-        held, self._held = self._held, {}
+        held, self._held, self._leading_since = self._held, {}, None
         for turn in held.values():
             turn.release()
         if held:

@@ -123,7 +123,7 @@ def take_over_while_running(world: World, insight_id: str) -> None:
 
     async def meanwhile() -> Any:
         flow = asyncio.create_task(summarize_pending(clock=world.clock))
-        while not await asyncio.to_thread(world.ledger):  # noqa: ASYNC110 - the row is in another process
+        while not await asyncio.to_thread(world.ledger) and not flow.done():  # noqa: ASYNC110 - the row is in another process
             await asyncio.sleep(0.02)
         world.execute("UPDATE insight SET claimed_by = 'somebody else' WHERE id = :id", id=insight_id)
         return await flow

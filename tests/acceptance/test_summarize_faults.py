@@ -194,7 +194,7 @@ def test_an_answer_that_comes_after_the_claim_was_lost_is_paid_but_not_used(worl
 
     async def take_over_meanwhile() -> RunReport:
         flow = asyncio.create_task(summarize_pending(clock=world.clock))
-        while not await asyncio.to_thread(world.ledger):  # noqa: ASYNC110 - the row is in another process
+        while not await asyncio.to_thread(world.ledger) and not flow.done():  # noqa: ASYNC110 - the row is in another process
             await asyncio.sleep(0.02)
         world.execute("UPDATE insight SET claimed_by = 'somebody else'")
         return await flow

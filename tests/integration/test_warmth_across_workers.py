@@ -45,6 +45,26 @@ def test_a_leader_that_dies_is_replaced_when_its_lease_ends(database_url: str) -
     tell(database_url, story)
 
 
+def test_a_leader_that_has_waited_past_its_lease_queues_again_when_another_has_taken_over(
+    database_url: str,
+) -> None:
+    async def story(workers: Workers) -> None:
+        slow, quick = (Lead(workers.warmth(name), path("r")) for name in ("slow", "quick"))
+        await slow.take()
+        workers.clock.move(seconds=20)
+        assert await slow.still_leads(), "its lease is renewed"
+        workers.clock.time += LEADER_LEASE
+        await quick.take()
+        assert quick.leading
+        assert not await slow.still_leads()
+        assert not slow.leading
+        await quick.begun(workers.clock.now())
+        await slow.take()
+        assert not slow.leading, "it is warm now"
+
+    tell(database_url, story)
+
+
 def test_when_a_leader_gives_up_another_worker_leads_at_once(database_url: str) -> None:
     async def story(workers: Workers) -> None:
         mine, theirs = (Lead(workers.warmth(name), path("r", "r/a")) for name in ("mine", "theirs"))
