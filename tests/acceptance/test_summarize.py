@@ -87,7 +87,9 @@ def test_two_runs_at_once_call_no_insight_twice(world: World, monkeypatch: pytes
         runs = [
             asyncio.create_task(summarize_pending(insights_per_call=1, clock=world.clock)) for _ in range(2)
         ]
-        while len(await asyncio.to_thread(holders, world)) < 2 and not any(one.done() for one in runs):
+        while len(await asyncio.to_thread(holders, world)) < 2 and not any(  # noqa: ASYNC110 - rows of others
+            one.done() for one in runs
+        ):
             await asyncio.sleep(0.02)
         world.admin("DELETE", "faults")
         world.admin("POST", "clock", {"advance_seconds": 60})

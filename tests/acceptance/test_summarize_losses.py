@@ -12,6 +12,7 @@ from core.errors import NotReady
 from flows.summarize import summarize_pending
 from tasks.spool import replay_spool, spool_folder
 from tests.acceptance.conftest import World
+from tests.acceptance.packs import load_packs
 from tests.acceptance.test_summarize import assert_books_equal, run
 from tests.acceptance.test_summarize_faults import outcomes, reasons
 from tests.integration.canned_api import canned_api
@@ -119,7 +120,7 @@ def test_an_api_that_answers_nothing_but_nonsense_does_not_park_a_season(
     insights_per_call: int,
     parked: int,
 ) -> None:
-    world.load(insights=20)
+    load_packs(world, players=10, size=2)
     with canned_api(status, answer) as base_url:
         monkeypatch.setenv("ANTHROPIC_BASE_URL", base_url)
         with pytest.raises(NotReady, match=reason):
