@@ -199,10 +199,8 @@ async def _settle_failure(run: Run, attempt: Attempt, failure: Failure, step: Ne
         deferred = Conclusion(InsightState.DEFERRED, step.cause, not_before)
         conclusions = {insight.id: deferred for insight in call.insights}
     await _settle(run, attempt, settlement, conclusions)
-    if singly:
-        return tuple(insight.id for insight in call.insights)
-    run.heard(step)
-    return ()
+    run.heard(step, call.about.player_id)
+    return tuple(insight.id for insight in call.insights) if singly else ()
 
 
 async def _settle_reply(run: Run, attempt: Attempt, reply: Reply, may_ask_again: bool) -> Ids:
@@ -220,7 +218,7 @@ async def _settle_reply(run: Run, attempt: Attempt, reply: Reply, may_ask_again:
     await _settle(run, attempt, settlement, conclusions)
     if judged.outcome is Outcome.SUCCEEDED:
         run.answered(call, reply.usage)
-    run.heard(None)
+    run.heard(None, call.about.player_id)
     return again
 
 

@@ -125,7 +125,7 @@ class Heard:
         self, run: Run, attempt: Attempt, failure: Failure, step: NextStep
     ) -> tuple[str, ...]:
         await self._settle(run, attempt, settled_by_failure(attempt, failure, run.clock.now()))
-        run.heard(step)
+        run.heard(step, attempt.call.about.id)
         if not isinstance(step, Retry):
             self._keep(attempt, Response(None, _cause(step), None))
         return ()
@@ -135,7 +135,7 @@ class Heard:
     ) -> tuple[str, ...]:
         judged = judge(reply, attempt.call)
         await self._settle(run, attempt, settled_by_reply(attempt, reply, judged, run.clock.now()))
-        run.heard(None)
+        run.heard(None, attempt.call.about.id)
         if judged.outcome is Outcome.UNUSABLE and may_ask_again:
             return judged.unanswered
         (verdict,) = judged.verdicts

@@ -82,7 +82,7 @@ class Run:
         self._watch = watch
         self._deferred_in_a_row = 0
         self._answers = 0
-        self._turned_away = 0
+        self._turned_away: set[str] = set()
         self._deferred_insights: dict[str, str] = {}
 
     def wanted(self, round_size: int, insight_limit: int | None) -> int:
@@ -137,17 +137,17 @@ class Run:
         if self._watch is not None and state is not InsightState.PENDING:  # given back is not done
             self._watch(self.states)
 
-    def heard(self, step: NextStep | None) -> None:
-        """Note how an attempt ended (None: it was answered).
+    def heard(self, step: NextStep | None, about: str) -> None:
+        """Note how an attempt about somebody ended (None: it was answered).
 
-        Too many calls in a row that were given up stop the run, and so do a few that the API refuses as
-        invalid before it has answered any: then it is not the note that is wrong.
+        Too many calls in a row that were given up stop the run, and so do a few, about as many people, that
+        the API refuses as invalid before it has answered any: then it is not the note that is wrong.
         """
         if isinstance(step, Stop):
             self.stopped = self.stopped or step
         elif isinstance(step, Park):
-            self._turned_away += 1
-            if not self._answers and self._turned_away >= REFUSALS_UNTIL_STOP:
+            self._turned_away.add(about)
+            if not self._answers and len(self._turned_away) >= REFUSALS_UNTIL_STOP:
                 self.stopped = self.stopped or Stop(step.reason, None)
         elif isinstance(step, Defer):
             self._deferred_in_a_row += 1
