@@ -69,10 +69,6 @@ class Warmth:
 
         await self._transactions.commit(forget)
 
-    def warm(self) -> set[str]:
-        """Return the prefixes that this process knows to be readable now."""
-        return {key for key in self._entries if self.is_warm(key)}
-
     def is_warm(self, key: str) -> bool:
         """Say whether the prefix can be read now."""
         entry = self._entries.get(key)
@@ -265,7 +261,9 @@ class Lead:
     async def give_up(self) -> None:
         """Let the next in line lead whatever is still held."""
         held, self._held, self._leading_since = self._held, {}, None
-        for turn in held.values():
-            turn.release()
-        if held:
-            await self._warmth.give_up([prefix.key for prefix in held])
+        try:  # the row first: whoever gets the turn may become its leader
+            if held:
+                await self._warmth.give_up([prefix.key for prefix in held])
+        finally:
+            for turn in held.values():
+                turn.release()

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.acceptance.conftest import World
-from tests.acceptance.packs import answers, asked_about, load_pack, part, texts
+from tests.acceptance.packs import answers, asked_about, load_pack, load_packs, part, texts
 from tests.acceptance.test_summarize import assert_books_equal, run
 from tests.acceptance.test_summarize_faults import outcomes
 
@@ -148,3 +148,14 @@ def test_a_pack_that_is_never_heard_of_is_lost_once_and_asked_again(world: World
     assert asked_about(world) == [sorted(ids)] * 2
     assert outcomes(world) == ["lost", "succeeded"]
     assert set(texts(world)) == set(ids)
+
+
+def test_one_players_bad_notes_are_not_taken_for_a_wrong_set_up(world: World) -> None:
+    """The first pack of a cold run goes alone, so that nothing was answered yet when it is turned away."""
+    first, *others = load_packs(world, players=4, size=3)
+    world.execute("UPDATE insight SET title = title || ' xyzzy' WHERE id = ANY(:ids)", ids=first)
+    world.fault(kind="error", error_type="invalid_request_error", share=1, match="xyzzy")
+    report = run(world)
+    assert report.parked == {"api_invalid_request_error": len(first)}
+    assert world.states() == {"parked": len(first), "summarized": sum(map(len, others))}
+    assert_books_equal(world)

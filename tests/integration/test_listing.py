@@ -1,7 +1,7 @@
 """Lists and single rows: every row once, exact money, and nothing requeued that may not be."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -13,20 +13,10 @@ from typer.testing import CliRunner
 from cli.main import app
 from core.errors import BadInput
 from core.states import InsightState, Outcome, SummaryState
-from database.engine import connect
 from tasks import listing
 from tests.integration.stored_rows import AT, Plans, Rows, many_ledger_rows
 
 Lister = Callable[..., list[dict[str, Any]]]
-
-
-@pytest.fixture
-def rows(database_url: str) -> Iterator[Rows]:
-    engine = connect(database_url)
-    made = Rows(engine)
-    made.club()
-    yield made
-    engine.dispose()
 
 
 @pytest.fixture

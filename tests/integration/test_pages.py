@@ -2,7 +2,6 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator
 from datetime import timedelta
 from uuid import uuid4
 
@@ -15,7 +14,7 @@ from core.plan import RunPlan, Terms, plan_run
 from core.settings import Settings
 from core.states import Tone
 from core.survey import Survey
-from database.engine import connect, connect_async
+from database.engine import connect_async
 from models.tables import Player
 from tasks.claude import make_client
 from tasks.clock import SystemClock
@@ -26,15 +25,6 @@ from tests.integration.stored_rows import AT, Rows
 
 SPORTS = ("soccer", "rugby", "gaa_football")
 Pages = list[list[ClaimedInsight]]
-
-
-@pytest.fixture
-def rows(database_url: str) -> Iterator[Rows]:
-    engine = connect(database_url)
-    made = Rows(engine)
-    made.club()
-    yield made
-    engine.dispose()
 
 
 @pytest.fixture(autouse=True)

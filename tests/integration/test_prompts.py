@@ -1,7 +1,6 @@
 """Prompts in the database: what a claim tells of earlier summaries, and versions that are kept once."""
 
 import asyncio
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -20,7 +19,7 @@ from core.prompt import EARLIER_SUMMARIES_MAX, PromptTexts, texts_of
 from core.settings import Settings
 from core.states import SummaryState, Tone
 from core.survey import Group, Survey
-from database.engine import connect, connect_async
+from database.engine import connect_async
 from models.tables import Player, Prompt
 from tasks import prompts
 from tasks.claude import make_client
@@ -35,15 +34,6 @@ LIVE = "https://api.anthropic.com"
 REHEARSAL = "http://127.0.0.1:1"
 SPORTS = ("soccer", "rugby", "gaa_football")
 TERMS = Terms("claude-haiku-5-5", AT, Measured("claude-haiku-5-5"))
-
-
-@pytest.fixture
-def rows(database_url: str) -> Iterator[Rows]:
-    engine = connect(database_url)
-    made = Rows(engine)
-    made.club()
-    yield made
-    engine.dispose()
 
 
 class World:

@@ -1,45 +1,29 @@
 """What a run is planned by, as it is read from the database."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
 from core.states import Lane
-from database.engine import connect, connect_async
+from database.engine import connect_async
 from models.tables import SummaryRun
 from tasks.surveys import Scope, limited, survey_due
 from tasks.transactions import Transactions
 from tasks.warmth import Warmth
 from tests.integration.stored_rows import AT, Rows
+from tests.integration.workers import StillClock
 
 MODEL = "claude-haiku-5-5"
 
 
-class StandingClock:
-    """A clock that does not move."""
-
-    def now(self) -> datetime:
-        return AT
-
-    async def sleep(self, seconds: float) -> None:
-        raise AssertionError("nobody waits here")
-
-
-@pytest.fixture
-def rows(database_url: str) -> Iterator[Rows]:
-    engine = connect(database_url)
-    made = Rows(engine)
-    made.club()
-    yield made
-    engine.dispose()
-
-
 async def every_seconds(url: str) -> float:
     async with transactions_on(url) as transactions:
-        warmth = Warmth(transactions, account="a", holder="h", clock=StandingClock())
+        clock = StillClock()
+        clock.time = AT
+        warmth = Warmth(transactions, account="a", holder="h", clock=clock)
         survey = await survey_due(transactions, warmth, Scope(), model=MODEL, now=AT)
         return survey.run_every_seconds
 
@@ -53,7 +37,7 @@ async def players_reached(url: str, insight_limit: int) -> list[str] | None:
 async def transactions_on(url: str) -> AsyncIterator[Transactions]:
     engine = connect_async(url)
     try:
-        yield Transactions(engine, StandingClock())
+        yield Transactions(engine, StillClock())
     finally:
         await engine.dispose()
 

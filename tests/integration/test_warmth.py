@@ -4,7 +4,7 @@ import asyncio
 from datetime import timedelta
 
 from tasks.warmth import SAFETY, Lead
-from tests.integration.workers import START, Workers, path, still_waits, tell
+from tests.integration.workers import START, Workers, path, still_waits, tell, warm
 
 LIFETIME = timedelta(minutes=5)
 
@@ -98,7 +98,7 @@ def test_an_older_use_never_shortens_a_lifetime(database_url: str) -> None:
         await lead.begun(START)
         await warmth.used(path("a"), START - timedelta(seconds=100), led=True)
         workers.clock.time = START + LIFETIME - SAFETY - timedelta(seconds=1)
-        assert warmth.warm() == {"a"}
+        assert warm(warmth, "a") == {"a"}
         assert await other.look(["a"]) == {"a": "5m"}, "nor for other workers"
 
     tell(database_url, story)
@@ -137,12 +137,12 @@ def test_a_call_whose_longest_prefix_is_warm_leads_nothing_and_keeps_only_that_o
             await lead.take()
             assert not lead.leading
             await lead.begun(clock.now())
-        assert warmth.warm() == {"r/a"}
+        assert warm(warmth, "r", "r/a", "r/b") == {"r/a"}
         other = Lead(warmth, path("r", "r/b"))
         await other.take()
         assert other.leading
         await other.begun(clock.now())
-        assert warmth.warm() == {"r", "r/a", "r/b"}
+        assert warm(warmth, "r", "r/a", "r/b") == {"r", "r/a", "r/b"}
 
     tell(database_url, story)
 

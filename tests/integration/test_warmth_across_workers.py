@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from core.pricing import CacheTtl
 from tasks.warmth import LEADER_LEASE, REMEMBERED, Lead, Warmth
-from tests.integration.workers import ACCOUNT, START, MovingClock, Workers, path, still_waits, tell
+from tests.integration.workers import ACCOUNT, START, MovingClock, Workers, path, still_waits, tell, warm
 
 
 async def written(warmth: Warmth, *keys: str, ttl: CacheTtl = "5m") -> None:
@@ -138,12 +138,12 @@ def test_a_worker_that_knows_nothing_leads_no_short_prefix_inside_a_longer_one_t
         for _ in range(2):
             workers.clock.move(minutes=4)
             await mine.used(path("r", "r/a")[1:], workers.clock.now(), led=False)
-        assert mine.warm() == {"r/a"}
+        assert warm(mine, "r", "r/a") == {"r/a"}
         lead = Lead(theirs, path("r", "r/a"))
         await lead.take()
         assert not lead.leading, "its request would read `r/a`, and write nothing"
         await lead.begun(workers.clock.now())
-        assert "r" not in theirs.warm()
+        assert not theirs.is_warm("r")
 
     tell(database_url, story)
 

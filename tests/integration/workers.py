@@ -106,3 +106,8 @@ async def still_waits(task: "asyncio.Task[Any]") -> bool:
     """Say whether a task still waits after all others had their turn with the database."""
     done, _ = await asyncio.wait({task}, timeout=0.05)
     return not done
+
+
+def warm(warmth: Warmth, *keys: str) -> set[str]:
+    """Give those of these prefixes that a worker knows to be warm."""
+    return {key for key in keys if warmth.is_warm(key)}
