@@ -15,7 +15,7 @@ LifetimePolicy = Literal["auto", "none", "5m", "1h"]
 LIFETIME_SECONDS: dict[CacheTtl, int] = {"5m": 300, "1h": 3600}
 MISS_SHARE = 0.02  # isolated misses happen; how many is not documented
 LOOK_AHEAD_SECONDS = 7200  # the last hour's arrivals are expected to go on for so long
-NEVER_WRITTEN = "used once"
+USED_ONCE = "used once"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,4 +109,4 @@ def _saved_by_a_hit(expected: Expected, prices: ClassPrices) -> float:
 
 
 def _uses(expected: Expected) -> str:
-    return NEVER_WRITTEN if expected.uses == 1 else f"{expected.uses:,} uses"
+    return USED_ONCE if expected.uses == 1 else f"{expected.uses:,} uses"

@@ -87,12 +87,11 @@ class RunPlan:
 
     def shared_prefixes(self, sport: str, tone: Tone, packed: bool) -> tuple[Prefix, ...]:
         """Return the prefixes of a sport and tone; without markers when the plan knows nothing of them."""
-        return tuple(
-            self.prefixes[branch].prefix if branch in self.prefixes else bare
-            for branch, bare in zip(
-                _branches(sport, tone, packed), bare_prefixes(self.terms, sport, tone, packed), strict=True
-            )
-        )
+        branches = _branches(sport, tone, packed)
+        known = tuple(self.prefixes[branch].prefix for branch in branches if branch in self.prefixes)
+        if len(known) == len(branches):
+            return known
+        return (*known, *bare_prefixes(self.terms, sport, tone, packed)[len(known) :])
 
 
 def plan_run(survey: Survey, terms: Terms) -> RunPlan:

@@ -87,7 +87,8 @@ class PlanTally:
         self._players_seen: set[str] = set()
 
     def add(self, chunks: Iterable[Chunk]) -> None:
-        """Add planned calls."""
+        """Add the planned calls of a page, on which every player is whole."""
+        self._players_seen.clear()
         for call in (call for chunk in chunks for call in chunk.calls):
             usage = call.predicted
             self._bill.add(predicted_entry(call, self._plan.terms.now))
@@ -129,9 +130,7 @@ class PlanTally:
             tokens=max(player.tokens, so_far.tokens if so_far else 0),
             uses=1 + (so_far.uses if so_far else 0),
             ttl=player.ttl,
-            reason="players with several calls"
-            if player.ttl
-            else "players with one call: nothing reads it again",
+            reason=SEVERAL_CALLS if player.ttl else ONE_CALL,
             cost_usd=(player.tokens - before.tokens) * price.scaleb(-6)
             + (so_far.cost_usd if so_far else Decimal(0)),
         )

@@ -133,7 +133,7 @@ RETURNING insight.id
 
 -- name: due
 -- What a claim would take of one sport and tone, in its order: to plan with, nothing is leased.
-SELECT insight.id
+SELECT insight.id, insight.player_id
 FROM insight JOIN player ON player.id = insight.player_id JOIN coach ON coach.id = insight.coach_id
 WHERE (insight.state = 'pending' OR insight.state = 'deferred' AND insight.not_before <= :now)
   AND insight.state IN ('pending', 'deferred')

@@ -1,10 +1,14 @@
 """A dry run: what a run of now would call, and what that would cost. Nothing is claimed, nothing is spent."""
 
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
+from itertools import groupby
+from operator import attrgetter
+from typing import Any
 
 from anthropic import AsyncAnthropic
+from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from core.categories import SENSITIVE_WORDS
@@ -80,13 +84,27 @@ async def _pages(
             "insight_limit": left,
         }
 
-        async def read(connection: AsyncConnection, asked: Mapping[str, object] = asked) -> list[str]:
-            return list((await connection.execute(QUERIES["due"], asked)).scalars())
+        async def read(
+            connection: AsyncConnection, asked: Mapping[str, object] = asked
+        ) -> Sequence[Row[Any]]:
+            return (await connection.execute(QUERIES["due"], asked)).all()
 
-        ids = await transactions.commit(read)
-        left = None if left is None else left - len(ids)
-        for start in range(0, len(ids), PAGE_INSIGHTS):
-            yield await _insights(transactions, ids[start : start + PAGE_INSIGHTS], settings)
+        due = await transactions.commit(read)
+        left = None if left is None else left - len(due)
+        for ids in _whole_players(due):
+            yield await _insights(transactions, ids, settings)
+
+
+def _whole_players(due: Iterable[Row[Any]]) -> Iterator[list[str]]:
+    """Cut what is due into pages, as a claim does: never within a player's insights."""
+    page: list[str] = []
+    for _, rows in groupby(due, key=attrgetter("player_id")):
+        page += [row.id for row in rows]
+        if len(page) >= PAGE_INSIGHTS:
+            yield page
+            page = []
+    if page:
+        yield page
 
 
 async def _insights(transactions: Transactions, ids: list[str], settings: Settings) -> list[ClaimedInsight]:
