@@ -10,6 +10,7 @@ from types import FrameType
 import typer
 
 from cli import (
+    config,
     database,
     demo,
     doctor,
@@ -42,6 +43,7 @@ app.add_typer(summaries.app, name="summaries")
 app.add_typer(prompts.app, name="prompts")
 app.command("usage")(usage.usage)
 app.add_typer(ledger.app, name="ledger")
+app.add_typer(config.app, name="config")
 app.command("evaluate")(evaluate.evaluate)
 app.command("emulator")(emulator.emulator)
 app.command("doctor")(doctor.doctor)

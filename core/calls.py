@@ -10,7 +10,7 @@ from core.claimed import ClaimedInsight
 from core.measured import text_key
 from core.pricing import CacheTtl
 from core.request import THINKING_OFF, answer_schema, request_body
-from core.states import Tone
+from core.states import Lane, ServiceTier, Tone
 from core.usage import Usage
 
 CALLS_PER_CHUNK = 100  # one Prefect task a chunk; a task run costs 40-50 ms of the server
@@ -38,11 +38,17 @@ class PlannedCall:
     notes: tuple[str, ...]
     prompt_version: str
     predicted: Usage
+    lane: Lane = Lane.LIVE
 
     @property
     def about(self) -> ClaimedInsight:
         """Any of its insights, for what they have in common: people, sport and tone."""
         return self.insights[0]
+
+    @property
+    def service_tier(self) -> ServiceTier:
+        """What it is billed as."""
+        return service_tier_of(self.lane)
 
     @property
     def marked(self) -> tuple[Prefix, ...]:
@@ -89,6 +95,11 @@ class Chunk:
     def size(self) -> int:
         """The number of calls."""
         return len(self.calls)
+
+
+def service_tier_of(lane: Lane) -> ServiceTier:
+    """Return what the calls of a lane are billed as."""
+    return ServiceTier.BATCH if lane is Lane.OVERNIGHT else ServiceTier.STANDARD
 
 
 def note_ids(notes: int) -> tuple[str, ...]:

@@ -30,6 +30,7 @@ class ClaimedInsight:
     team: str | None
     position: str | None
     earlier_summaries: tuple[str, ...] = ()  # of the player, as sent to the parents, newest first
+    unusable_answers: int = 0  # so many that batches have given already: it is asked about alone
 
     def player_text(self, now: datetime) -> str:
         """Return the layer about the child; of a note on another sport, team and position say nothing."""

@@ -5,6 +5,7 @@ before its entry ends: within the run, or by the runs to come.
 """
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
@@ -46,10 +47,12 @@ def decide(
     prices: ClassPrices,
     policy: LifetimePolicy = "auto",
     warm: CacheTtl | None = None,
+    lifetimes: Collection[CacheTtl] = tuple(LIFETIME_SECONDS),
 ) -> Decision:
     """Decide on the marker of a prefix of so many tokens; `warm` is the lifetime of an entry that lives.
 
-    A policy other than `auto` decides by itself, but never marks what cannot be cached.
+    A policy other than `auto` decides by itself, but never marks what cannot be cached. `lifetimes` are those
+    to choose from.
     """
     plain = expected.uses * float(prices.input)
     if tokens < minimum:
@@ -59,7 +62,7 @@ def decide(
     read = float(prices.cache_read)
     if policy != "auto":
         return Decision(policy, f"the lifetime is set to {policy}", _price(policy, expected, prices, warm))
-    options = {ttl: _price(ttl, expected, prices, warm) for ttl in LIFETIME_SECONDS}
+    options = {ttl: _price(ttl, expected, prices, warm) for ttl in lifetimes}
     ttl = min(options, key=lambda one: (round(options[one], 9), LIFETIME_SECONDS[one]))
     if warm is not None and expected.uses * read < plain:
         ttl = warm if options[ttl] >= plain else ttl

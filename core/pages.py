@@ -12,8 +12,8 @@ from core.claimed import ClaimedInsight
 from core.markers import Expected, decide
 from core.measured import Measured, text_key
 from core.plan import RunPlan, Terms, plan_run
-from core.pricing import CacheTtl, minimum_prefix_tokens, prices_at
-from core.states import Tone
+from core.pricing import CacheTtl, minimum_prefix_tokens
+from core.states import Lane, Tone
 from core.survey import split, survey_of
 from core.usage import Usage
 
@@ -56,7 +56,8 @@ def _packs(claimed: Iterable[ClaimedInsight], plan: RunPlan) -> Iterator[Pack]:
     alike: dict[tuple[str, ...], list[ClaimedInsight]] = {}
     for one in claimed:
         told = one.player_text(plan.terms.now)
-        same = (told, one.organization_id, one.player_id, one.coach_id, one.sport, one.tone.value)
+        alone = one.id if one.unusable_answers else ""  # it may be this note that spoils an answer
+        same = (told, one.organization_id, one.player_id, one.coach_id, one.sport, one.tone.value, alone)
         alike.setdefault(same, []).append(one)
     for (told, *_), insights in alike.items():
         oldest_first = iter(sorted(insights, key=lambda one: (one.created_at, one.id)))
@@ -96,6 +97,8 @@ def _player_key(pack: Pack, plan: RunPlan) -> str:
 
 def _call(pack: Pack, plan: RunPlan, uses: int, readable: set[str]) -> PlannedCall:
     about, packed, terms = pack.insights[0], plan.packed(len(pack.insights)), plan.terms
+    if terms.lane is Lane.OVERNIGHT:
+        uses = 1  # calls of one batch cannot read what another of them writes
     shared = plan.shared_prefixes(about.sport, about.tone, packed)
     tokens = shared[-1].tokens + terms.measured.text_tokens(pack.player_text)
     player = Prefix(_player_key(pack, plan), tokens, _player_ttl(tokens, uses, terms))
@@ -115,6 +118,7 @@ def _call(pack: Pack, plan: RunPlan, uses: int, readable: set[str]) -> PlannedCa
         notes=notes,
         prompt_version=prompt.prompt_version(about.sport, about.tone),
         predicted=usage + Usage(0, output_tokens=answer),
+        lane=terms.lane,
     )
 
 
@@ -124,8 +128,8 @@ def _player_ttl(tokens: int, uses: int, terms: Terms) -> CacheTtl | None:
         tokens,
         minimum=minimum_prefix_tokens(terms.model),
         expected=Expected(uses),
-        prices=prices_at(terms.model, terms.now),
-        policy=terms.lifetime if uses > 1 else "none",
+        prices=terms.prices,
+        policy=terms.lifetime_policy if uses > 1 else "none",
     ).ttl
 
 

@@ -6,22 +6,23 @@ whether single ones use the packs' form so as to share their prefix, is what is 
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import NamedTuple
 
-from core.calls import Prefix, shared_keys
+from core.calls import Prefix, service_tier_of, shared_keys
 from core.forecast import Limits, Load, forecast
 from core.markers import LIFETIME_SECONDS, Decision, Expected, LifetimePolicy, decide
 from core.measured import ANSWER_TOKENS, Measured
 from core.pricing import CacheTtl, ClassPrices, minimum_prefix_tokens, prices_at
 from core.prompt import texts_of
-from core.states import Tone
+from core.states import Lane, Tone
 from core.survey import Group, Survey
 
 PLAYER_AND_NOTE_TOKENS = 150  # what a call adds behind its shared prefix, before its texts are known
 PLAYER_TOKENS = 60
+NOTE_TOKENS = PLAYER_AND_NOTE_TOKENS - PLAYER_TOKENS
 PACK_TOKENS = {"input": 5, "output": 5}  # what the ids of a pack add for each insight
 
 
@@ -36,6 +37,22 @@ class Terms:
     lifetime: LifetimePolicy = "auto"
     limits: Limits = field(default_factory=Limits)
     concurrency: int = 16
+    lane: Lane = Lane.LIVE
+
+    @property
+    def lifetimes(self) -> tuple[CacheTtl, ...]:
+        """Those to choose from; when a call of a batch begins is not known, so only the longer will do."""
+        return ("1h",) if self.lane is Lane.OVERNIGHT else tuple(LIFETIME_SECONDS)
+
+    @property
+    def lifetime_policy(self) -> LifetimePolicy:
+        """The setting, as far as the lane leaves a choice."""
+        return "auto" if self.lane is Lane.OVERNIGHT and self.lifetime != "none" else self.lifetime
+
+    @property
+    def prices(self) -> ClassPrices:
+        """The prices of the lane, in US dollars per million tokens."""
+        return prices_at(self.model, self.now, service_tier=service_tier_of(self.lane))
 
 
 class Branch(NamedTuple):
@@ -70,7 +87,7 @@ class RunPlan:
     @property
     def price(self) -> float:
         """What is compared: millionths of a dollar, less what later runs save."""
-        prices = _prices(self.terms)
+        prices = self.terms.prices
         prefixes = sum(one.segment_tokens * one.decision.price for one in self.prefixes.values())
         calls = insights = packed = 0
         for group in self.order:
@@ -80,6 +97,26 @@ class RunPlan:
             packed += sum(size * number for size, number in packs.items() if self.packed(size))
         each = PACK_TOKENS["input"] * float(prices.input) + PACK_TOKENS["output"] * float(prices.output)
         return prefixes + calls * PLAYER_TOKENS * float(prices.input) + packed * each
+
+    @property
+    def expected_price(self) -> float:
+        """What all its calls are expected to cost, in millionths of a dollar."""
+        prices, insights = self.terms.prices, sum(group.insights for group in self.order)
+        each = NOTE_TOKENS * float(prices.input) + ANSWER_TOKENS * float(prices.output)
+        return self.price + insights * each
+
+    @property
+    def marked_keys(self) -> tuple[str, ...]:
+        """The keys of the shared prefixes that are worth a marker."""
+        return tuple(one.prefix.key for one in self.prefixes.values() if one.prefix.ttl)
+
+    def reading_only(self, keys: Collection[str]) -> "RunPlan":
+        """Return the plan with no other markers than those on these prefixes: nothing is written."""
+        prefixes = {
+            branch: one if one.prefix.key in keys else replace(one, prefix=one.prefix._replace(ttl=None))
+            for branch, one in self.prefixes.items()
+        }
+        return replace(self, prefixes=prefixes)
 
     def packed(self, size: int) -> bool:
         """Say in which form a call with so many insights is asked."""
@@ -136,8 +173,10 @@ def _prefixes(
     survey: Survey, terms: Terms, order: Sequence[Group], uses: Counter[Branch]
 ) -> Iterator[tuple[Branch, PlannedPrefix]]:
     """Decide on every shared prefix that has any use."""
-    prices, minimum = _prices(terms), minimum_prefix_tokens(terms.model)
+    prices, minimum = terms.prices, minimum_prefix_tokens(terms.model)
     per_hour, cold_again = _later_uses(order, uses), _cold_again(terms, order, uses)
+    if terms.lane is Lane.OVERNIGHT:  # all its calls come at once, and the next ones a day later
+        per_hour, cold_again = dict.fromkeys(uses, 0.0), Counter()
     decided: dict[Branch, PlannedPrefix] = {}
     for group in order:
         for packed in (False, True):
@@ -157,8 +196,9 @@ def _prefixes(
                         survey.run_every_seconds,
                     ),
                     prices=prices,
-                    policy=terms.lifetime,
+                    policy=terms.lifetime_policy,
                     warm=survey.warm.get(prefix.key),
+                    lifetimes=terms.lifetimes,
                 )
                 marked = prefix._replace(ttl=decision.ttl)
                 priced = prefix.tokens >= minimum or branch.tone is not None
@@ -214,7 +254,3 @@ def _seconds_per_call(terms: Terms, order: Sequence[Group], uses: Counter[Branch
     insights = sum(group.insights for group in order)
     load = Load(calls, calls * PLAYER_AND_NOTE_TOKENS, insights * ANSWER_TOKENS)
     return forecast(load, terms.limits, terms.concurrency).seconds / calls if calls else 0.0
-
-
-def _prices(terms: Terms) -> ClassPrices:
-    return prices_at(terms.model, terms.now)

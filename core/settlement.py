@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Protocol
 
 from core.calls import PlannedCall
 from core.errors import TouchlineError
@@ -13,6 +13,23 @@ from core.states import Outcome, ServiceTier
 from core.tally import Entry, depth_marked, path_of
 from core.usage import Usage
 from core.verdict import Judged, Reply
+
+
+class Sent(Protocol):
+    """What must be known of an attempt to settle it."""
+
+    @property
+    def attempt_id(self) -> str: ...
+    @property
+    def occurred_at(self) -> datetime: ...
+    @property
+    def model(self) -> str: ...
+    @property
+    def service_tier(self) -> ServiceTier: ...
+    @property
+    def price_version(self) -> str: ...
+    @property
+    def prompt_version(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +42,26 @@ class Attempt:
     occurred_at: datetime
     estimate: Price
     first: bool = True  # of its call
+
+    @property
+    def model(self) -> str:
+        """The model that is asked."""
+        return self.call.model
+
+    @property
+    def service_tier(self) -> ServiceTier:
+        """What it is billed as."""
+        return self.call.service_tier
+
+    @property
+    def prompt_version(self) -> str:
+        """The version of its prompt's texts."""
+        return self.call.prompt_version
+
+    @property
+    def price_version(self) -> str:
+        """The prices that its estimate was made with."""
+        return self.estimate.price_version
 
     def about(self, call: PlannedCall) -> "Attempt":
         """Return the attempt for fewer insights: others have been taken over meanwhile."""
@@ -44,7 +81,7 @@ class Settlement:
     usage: Usage
     cost_usd: Decimal | None
     price_version: str
-    latency_ms: int
+    latency_ms: int | None  # None: not known of a batch's items
     request_id: str | None
     recorded_at: datetime
 
@@ -62,26 +99,33 @@ class Settlement:
         return row | usage | {"cache_hit_rate": hit_rate}
 
 
-def settled_by_failure(attempt: Attempt, failure: Failure, now: datetime) -> Settlement:
+def settled_by_failure(attempt: Sent, failure: Failure, now: datetime) -> Settlement:
     """Settle an attempt that the API did not answer: free when it was turned away, else lost."""
-    outcome = outcome_of(failure)
+    settled = settled_without_answer(
+        attempt, outcome_of(failure), failure.error_code or failure.error_type, now
+    )
+    return replace(settled, request_id=failure.request_id, latency_ms=_milliseconds(attempt, now))
+
+
+def settled_without_answer(attempt: Sent, outcome: Outcome, reason: str, now: datetime) -> Settlement:
+    """Settle an attempt that used nothing; of a lost one nobody knows, so its estimate stands."""
     return Settlement(
         attempt_id=attempt.attempt_id,
         outcome=outcome,
-        outcome_reason=failure.error_code or failure.error_type,
-        model=attempt.call.model,
-        service_tier=ServiceTier.STANDARD,
+        outcome_reason=reason,
+        model=attempt.model,
+        service_tier=attempt.service_tier,
         inference_geo=None,
         usage=Usage(0),
         cost_usd=None if outcome is Outcome.LOST else Decimal(0),
-        price_version=attempt.estimate.price_version,
-        latency_ms=_milliseconds(attempt, now),
-        request_id=failure.request_id,
+        price_version=attempt.price_version,
+        latency_ms=None,
+        request_id=None,
         recorded_at=now,
     )
 
 
-def settled_by_reply(attempt: Attempt, reply: Reply, judged: Judged, now: datetime) -> Settlement:
+def settled_by_reply(attempt: Sent, reply: Reply, judged: Judged, now: datetime) -> Settlement:
     """Settle an attempt that was answered.
 
     A refusal before any output is not billed. An answer that no price is known for (another model than
@@ -94,7 +138,7 @@ def settled_by_reply(attempt: Attempt, reply: Reply, judged: Judged, now: dateti
     tier = reply.service_tier
     if cost_usd is None:
         outcome, reason = Outcome.LOST, "no_price"
-        tier = tier if tier in set(ServiceTier) else ServiceTier.STANDARD  # the ledger takes no other word
+        tier = tier if tier in set(ServiceTier) else attempt.service_tier  # the ledger takes no other word
     return Settlement(
         attempt_id=attempt.attempt_id,
         outcome=outcome,
@@ -104,7 +148,7 @@ def settled_by_reply(attempt: Attempt, reply: Reply, judged: Judged, now: dateti
         inference_geo=reply.inference_geo,
         usage=reply.usage,
         cost_usd=cost_usd,
-        price_version=(price or attempt.estimate).price_version,
+        price_version=price.price_version if price else attempt.price_version,
         latency_ms=_milliseconds(attempt, now),
         request_id=reply.request_id,
         recorded_at=now,
@@ -120,7 +164,7 @@ def entry_of(attempt: Attempt, settlement: Settlement) -> Entry:
         marked=depth_marked(attempt.call),
         usage=settlement.usage,
         model=settlement.model if priced else attempt.call.model,
-        service_tier=settlement.service_tier if priced else ServiceTier.STANDARD,
+        service_tier=settlement.service_tier if priced else attempt.service_tier,
         inference_geo=settlement.inference_geo if priced else None,
         cost_usd=attempt.estimate.cost_usd if settlement.cost_usd is None else settlement.cost_usd,
         first=attempt.first,
@@ -138,13 +182,13 @@ def predicted_entry(call: PlannedCall, at: datetime, output_tokens: int | None =
         marked=depth_marked(call),
         usage=usage,
         model=call.model,
-        service_tier=ServiceTier.STANDARD,
+        service_tier=call.service_tier,
         inference_geo=None,
-        cost_usd=price_of(usage, model=call.model, at=at).cost_usd,
+        cost_usd=price_of(usage, model=call.model, at=at, service_tier=call.service_tier).cost_usd,
     )
 
 
-def _price(attempt: Attempt, reply: Reply) -> Price | None:
+def _price(attempt: Sent, reply: Reply) -> Price | None:
     try:
         return price_of(
             reply.usage,
@@ -157,5 +201,7 @@ def _price(attempt: Attempt, reply: Reply) -> Price | None:
         return None
 
 
-def _milliseconds(attempt: Attempt, now: datetime) -> int:
+def _milliseconds(attempt: Sent, now: datetime) -> int | None:
+    if attempt.service_tier is ServiceTier.BATCH:
+        return None  # when it was worked on is not told
     return max(0, round((now - attempt.occurred_at).total_seconds() * 1000))

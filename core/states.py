@@ -41,6 +41,27 @@ class Lane(StrEnum):
     OVERNIGHT = "overnight"  # Message Batches API
 
 
+class BatchState(StrEnum):
+    """How far a message batch is; its items are settled when it is collected, refused or missing."""
+
+    SENT = "sent"  # written down; whether the API has it is not known yet
+    OPEN = "open"  # the API has it
+    COLLECTED = "collected"  # every result is settled
+    REFUSED = "refused"  # the API turned it away
+    MISSING = "missing"  # it never came to be, or the API has forgotten it
+
+
+class BatchKind(StrEnum):
+    PRIME = "prime"  # one call for each prefix, to write it
+    MAIN = "main"  # everything else, reading what is primed
+
+
+class LaneChoice(StrEnum):
+    LIVE = "live"  # everything at once
+    OVERNIGHT = "overnight"  # everything in batches
+    AUTO = "auto"  # overnight, unless urgent or waiting for too long
+
+
 class ServiceTier(StrEnum):
     STANDARD = "standard"  # list price
     BATCH = "batch"  # half of every token class

@@ -1,17 +1,40 @@
 """What an answer is worth, and what becomes of its insight: pure, from the reply and the insight's facts."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from core.answer import Answer, UnusableAnswer, parse_answer, parse_pack
-from core.calls import PlannedCall
+from core.calls import note_ids
 from core.categories import SENSITIVE, Category, category_of, most_severe
-from core.claimed import ClaimedInsight
-from core.states import InsightState, Outcome, SkipReason
+from core.states import InsightState, Outcome, SkipReason, Tone
 from core.usage import Usage
 
 CUT_SHORT = frozenset({"max_tokens", "model_context_window_exceeded"})
 ANSWER = "answer_"  # begins the reason of an insight that is parked for its answer
 SOME_UNUSABLE = "some_unusable"  # a pack of which some insights are asked about again
+
+
+class Subject(Protocol):
+    """What must be known of an insight to judge an answer about it."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def category(self) -> str | None: ...
+    @property
+    def skip_sensitive(self) -> bool: ...
+    @property
+    def tone(self) -> Tone: ...
+
+
+class Question(Protocol):
+    """What was asked: about which insights, in the order of their notes, and in which form."""
+
+    @property
+    def insights(self) -> Sequence[Subject]: ...
+    @property
+    def packed(self) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +54,7 @@ class Reply:
 class Verdict:
     """What one insight has got from a reply, and what becomes of it if it is not asked about again."""
 
-    insight: ClaimedInsight
+    insight: Subject
     state: InsightState
     state_reason: str | None
     answer: Answer | None = None  # None: there is nothing to use
@@ -52,7 +75,7 @@ class Judged:
         return tuple(verdict.insight.id for verdict in self.verdicts if verdict.answer is None)
 
 
-def judge(reply: Reply, call: PlannedCall) -> Judged:
+def judge(reply: Reply, call: Question) -> Judged:
     """Judge a reply. Fails closed: whatever is not a whole, valid answer is parked unless asked for again."""
     if reply.stop_reason == "refusal":
         return _nothing(call, Outcome.REFUSED, "refusal", "refusal")
@@ -68,17 +91,18 @@ def judge(reply: Reply, call: PlannedCall) -> Judged:
     return Judged(Outcome.SUCCEEDED, SOME_UNUSABLE if unusable else None, verdicts)
 
 
-def _answers(text: str, call: PlannedCall) -> list[Answer | UnusableAnswer]:
+def _answers(text: str, call: Question) -> list[Answer | UnusableAnswer]:
     if call.packed:
-        answers = parse_pack(text, call.note_ids)
-        return [answers[note_id] for note_id in call.note_ids]
+        ids = note_ids(len(call.insights))
+        answers = parse_pack(text, ids)
+        return [answers[note_id] for note_id in ids]
     try:
         return [parse_answer(text)]
     except UnusableAnswer as unusable:
         return [unusable]
 
 
-def _verdict(insight: ClaimedInsight, answer: Answer | UnusableAnswer) -> Verdict:
+def _verdict(insight: Subject, answer: Answer | UnusableAnswer) -> Verdict:
     if isinstance(answer, UnusableAnswer):
         return Verdict(insight, InsightState.PARKED, ANSWER + answer.reason)
     category = most_severe(category_of(insight.category), answer.category)
@@ -87,6 +111,6 @@ def _verdict(insight: ClaimedInsight, answer: Answer | UnusableAnswer) -> Verdic
     return Verdict(insight, InsightState.SUMMARIZED, None, answer, category)
 
 
-def _nothing(call: PlannedCall, outcome: Outcome, reason: str, state_reason: str) -> Judged:
+def _nothing(call: Question, outcome: Outcome, reason: str, state_reason: str) -> Judged:
     parked = (Verdict(insight, InsightState.PARKED, state_reason) for insight in call.insights)
     return Judged(outcome, reason, tuple(parked))

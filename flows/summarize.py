@@ -18,7 +18,7 @@ from tasks.prompts import keep_prompts
 from tasks.run import Run, Watch, open_run
 from tasks.runs import begin_run, end_run
 from tasks.spool import replay_spool
-from tasks.surveys import Scope, limited, survey_due
+from tasks.surveys import Scope, in_reach, survey_due
 from tasks.terms import terms_of
 from tasks.together import a_few_at_a_time
 
@@ -56,7 +56,7 @@ async def summarize_pending(
 async def drain(run: Run, asked: Scope) -> None:
     """Survey, plan and answer, again and again, until nothing is due, the limit, or a reason to stop."""
     await refresh_switches(run, asked.organization_id)
-    scope = await limited(run.transactions, asked, run.clock.now())
+    scope = await in_reach(run.transactions, asked, run.clock.now())
     try:
         while await answer_what_is_due(run, scope):
             await refresh_switches(run, asked.organization_id)

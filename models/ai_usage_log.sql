@@ -9,6 +9,21 @@ UPDATE ai_usage_log SET outcome = :outcome, outcome_reason = :outcome_reason, mo
     recorded_at = :recorded_at
 WHERE attempt_id = :attempt_id AND outcome IN ('sent', 'lost')
 
+-- name: settle_many
+-- Settle many attempts at once, each once.
+UPDATE ai_usage_log SET outcome = settled.outcome, outcome_reason = settled.outcome_reason, model = settled.model,
+    service_tier = settled.service_tier, inference_geo = settled.inference_geo, input_tokens = settled.input_tokens,
+    cache_read_tokens = settled.cache_read_tokens, cache_write_5m_tokens = settled.cache_write_5m_tokens,
+    cache_write_1h_tokens = settled.cache_write_1h_tokens, output_tokens = settled.output_tokens,
+    thinking_tokens = settled.thinking_tokens, cost_usd = settled.cost_usd, price_version = settled.price_version,
+    cache_hit_rate = settled.cache_hit_rate, latency_ms = settled.latency_ms, request_id = settled.request_id,
+    recorded_at = settled.recorded_at
+FROM jsonb_to_recordset(CAST(:settlements AS jsonb)) AS settled (attempt_id text, outcome text, outcome_reason text,
+    model text, service_tier text, inference_geo text, input_tokens int, cache_read_tokens int,
+    cache_write_5m_tokens int, cache_write_1h_tokens int, output_tokens int, thinking_tokens int, cost_usd numeric,
+    price_version text, cache_hit_rate numeric, latency_ms int, request_id text, recorded_at timestamptz)
+WHERE ai_usage_log.attempt_id = settled.attempt_id AND ai_usage_log.outcome IN ('sent', 'lost')
+
 -- name: lose_unheard
 -- Attempts of an operation that has no leases to end, and that nobody waits for any more, are lost: those of one run
 -- that has ended, or all that were sent before any that could still be heard.

@@ -25,6 +25,15 @@ UPDATE cache_prefix SET warm_until = greatest(warm_until, CAST(:started_at AS ti
     leader_until = CASE WHEN leader = :leader THEN NULL ELSE leader_until END
 WHERE account = :account AND key = ANY(CAST(:keys AS text[]))
 
+-- name: written
+-- These prefixes have been written, or read, at that time, by a batch that nobody had to lead.
+INSERT INTO cache_prefix AS known (account, key, ttl, warm_until)
+SELECT CAST(:account AS text), key, CAST(:ttl AS text), CAST(:started_at AS timestamptz)
+        + CASE CAST(:ttl AS text) WHEN '1h' THEN interval '1 hour' ELSE interval '5 minutes' END
+FROM unnest(CAST(:keys AS text[])) AS key
+ON CONFLICT (account, key) DO UPDATE
+SET ttl = excluded.ttl, warm_until = greatest(known.warm_until, excluded.warm_until)
+
 -- name: renew
 -- Go on leading prefixes that nobody has taken over.
 UPDATE cache_prefix SET leader_until = :leader_until

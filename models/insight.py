@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from sqlmodel import Field, SQLModel
 
 from core.states import InsightState
-from models.base import ID_LENGTH, checked, follows_coach_key
+from models.base import ID_LENGTH, checked, follows_coach_key, not_negative
 from models.sql import Queries, load
 
 _CLAIMABLE = sa.text("state IN ('pending', 'deferred')")
@@ -26,6 +26,7 @@ class Insight(SQLModel, table=True):
             " AND (lease_until IS NULL) = (claimed_by IS NULL)",
             name="claim_has_lease",
         ),
+        *not_negative("unusable_answers"),
         sa.CheckConstraint("(state = 'deferred') = (not_before IS NOT NULL)", name="deferred_has_time"),
         sa.CheckConstraint(
             "state NOT IN ('deferred', 'skipped', 'parked') OR state_reason IS NOT NULL", name="reason_kept"
@@ -56,6 +57,10 @@ class Insight(SQLModel, table=True):
     claimed_by: str | None = None  # who holds the lease: one run in one process
     lease_until: datetime | None = None
     not_before: datetime | None = None
+    # A batch did not answer it in time: the live lane is to do it.
+    missed_due: bool = Field(default=False, sa_column_kwargs={"server_default": sa.false()})
+    # So many that batches have given: with one it is asked about alone, with two it is parked.
+    unusable_answers: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
 
 
 QUERIES: Queries = load("insight.sql")

@@ -10,6 +10,20 @@ SELECT :id, insight.id, insight.organization_id, insight.coach_id, insight.playe
 FROM insight WHERE insight.id = :insight_id
 ON CONFLICT (insight_id, prompt_version) WHERE state <> 'suppressed' DO NOTHING
 
+-- name: store_many
+-- Store many summaries at once, each as `store` does.
+INSERT INTO summary (id, insight_id, organization_id, coach_id, player_id, attempt_id, prompt_version, model,
+    tone, category, model_category, category_confidence, confidence, reason, flags, text, state, rehearsal,
+    created_at)
+SELECT made.id, insight.id, insight.organization_id, insight.coach_id, insight.player_id, made.attempt_id,
+    made.prompt_version, made.model, made.tone, made.category, made.model_category, made.category_confidence,
+    made.confidence, made.reason, made.flags, made.text, made.state, made.rehearsal, made.created_at
+FROM jsonb_to_recordset(CAST(:summaries AS jsonb)) AS made (id text, insight_id text, attempt_id text,
+    prompt_version text, model text, tone text, category text, model_category text, category_confidence numeric,
+    confidence numeric, reason text, flags text[], text text, state text, rehearsal boolean, created_at timestamptz)
+JOIN insight ON insight.id = made.insight_id
+ON CONFLICT (insight_id, prompt_version) WHERE state <> 'suppressed' DO NOTHING
+
 -- name: place
 -- Where a summary stands in the order of the list.
 SELECT created_at AS at, id FROM summary WHERE id = :id

@@ -6,11 +6,13 @@ from models.cache_prefix import CachePrefix
 from models.coach import Coach
 from models.guardian import Guardian
 from models.insight import Insight
+from models.message_batch import BatchItem, MessageBatch
 from models.organization import Organization
 from models.player import Player
 from models.prompt import Prompt
 from models.rate_limit import RateLimit
 from models.rollup_dirty_day import RollupDirtyDay
+from models.setting import Setting, SettingChange
 from models.summary import Summary
 from models.summary_run import SummaryRun
 from models.token_count import TokenCount, TokenRatio
@@ -18,15 +20,19 @@ from models.token_count import TokenCount, TokenRatio
 __all__ = [
     "AiUsageInsight",
     "AiUsageLog",
+    "BatchItem",
     "CachePrefix",
     "Coach",
     "Guardian",
     "Insight",
+    "MessageBatch",
     "Organization",
     "Player",
     "Prompt",
     "RateLimit",
     "RollupDirtyDay",
+    "Setting",
+    "SettingChange",
     "Summary",
     "SummaryRun",
     "TokenCount",

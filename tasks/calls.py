@@ -58,7 +58,9 @@ class AskAgain(Transient):
 )
 async def answer_chunk(chunk: Chunk, run: Run) -> None:
     """Make the calls of a chunk, as many at once as the run has slots for."""
-    await together(ask_until_settled(run, call, SUMMARIES) for call in chunk.calls)
+    await together(
+        ask_until_settled(run, call, SUMMARIES, call.about.unusable_answers) for call in chunk.calls
+    )
 
 
 async def ask_until_settled(run: Run, call: PlannedCall, booking: Booking, asked: int = 0) -> None:
@@ -178,7 +180,7 @@ class _Asking:
 
     def _new_attempt(self) -> Attempt:
         now, call = self._run.clock.now(), self._call
-        estimate = price_of(call.predicted, model=call.model, at=now)
+        estimate = price_of(call.predicted, model=call.model, at=now, service_tier=call.service_tier)
         return Attempt(str(uuid4()), self._call_id, call, now, estimate, first=self._tries == 1)
 
 

@@ -145,6 +145,20 @@ def _reply(
     )
 
 
+def reply_of(message: Mapping[str, Any]) -> Reply:
+    """Read a message as a batch's results have it. Raises CallFailed for one that cannot be read whole."""
+    try:
+        return _reply(
+            text="".join(block["text"] for block in message["content"] if block["type"] == "text"),
+            stop_reason=message["stop_reason"],
+            model=message["model"],
+            usage=message["usage"],
+            request_id=message.get("id"),
+        )
+    except (KeyError, TypeError, AttributeError, BadInput, BooksDisagree):
+        raise CallFailed(Failure(status=200, error_type="answer_unreadable")) from None
+
+
 def failure_of(error: anthropic.APIError) -> Failure:
     """Reduce an SDK error to what decides: status, type, code, retry-after."""
     if isinstance(error, anthropic.APIStatusError):

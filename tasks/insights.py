@@ -1,7 +1,7 @@
 """Insights of a run: claim what is due, and give back what is left."""
 
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -39,6 +39,7 @@ async def refresh_switches(run: Run, organization_id: str | None) -> None:
         return (await connection.execute(QUERIES["switch_off"], due)).all()
 
     for row in await run.commit(refresh):
+        run.switched_off += row.insights
         run.concluded(InsightState.SKIPPED, row.state_reason, row.insights)
 
 
@@ -50,23 +51,20 @@ async def claim_pages(run: Run, plan: RunPlan, scope: Scope) -> AsyncIterator[li
     for group in plan.order:
         while wanted := run.wanted(PAGE_INSIGHTS, scope.insight_limit):
             await refresh_switches(run, scope.organization_id)  # a coach may have switched off meanwhile
-            page = await _claim_page(run, group, scope, wanted)
+            page = await claim_page(run, group, scope, wanted)
             if not page:
                 break
             yield page
 
 
-async def _claim_page(run: Run, group: Group, scope: Scope, wanted: int) -> list[ClaimedInsight]:
-    asked = {
-        "now": run.clock.now(),
-        "organization_id": scope.organization_id,
-        "player_ids": scope.player_ids,
+async def claim_page(run: Run, group: Group, scope: Scope, wanted: int) -> list[ClaimedInsight]:
+    """Lease up to so many insights of a sport and tone, those of the player who has waited longest first."""
+    asked = scope.due(run.clock.now()) | {
         "sport": group.sport,
         "tone": group.tone,
         "insight_limit": wanted,
         "holder": run.holder,
         "lease_until": lease_end(run),
-        "sensitive_words": list(SENSITIVE_WORDS),
     }
 
     async def claim(connection: AsyncConnection) -> Sequence[Row[Any]]:
@@ -88,6 +86,19 @@ async def _claim_page(run: Run, group: Group, scope: Scope, wanted: int) -> list
     insights = [insight_of(row) for row in await run.commit(claim)]
     run.took(insight.id for insight in insights)
     return insights
+
+
+async def give_back_some(run: Run, insight_ids: Collection[str]) -> None:
+    """Let go of some of what this run holds, as if it had never claimed them."""
+    if not insight_ids:
+        return
+    some = {"insight_ids": list(insight_ids), "holder": run.holder}
+
+    async def give_back(connection: AsyncConnection) -> None:
+        await connection.execute(QUERIES["give_back_some"], some)
+
+    await run.commit(give_back)
+    run.claimed -= len(insight_ids)
 
 
 def asked_for_prompts(insight_ids: Sequence[str], *, rehearsal: bool) -> dict[str, Any]:
@@ -119,14 +130,11 @@ async def give_back_claims(run: Run, scope: Scope) -> None:
     if run.stopped is not None and run.stopped.after_seconds is not None:
         state, reason = InsightState.DEFERRED, run.stopped.cause
         not_before = now + timedelta(seconds=run.stopped.after_seconds)
-    ending = {
+    ending = scope.due(now) | {
         "holder": run.holder,
-        "now": now,
         "state": state,
         "state_reason": reason,
         "not_before": not_before,
-        "organization_id": scope.organization_id,
-        "player_ids": scope.player_ids,
     }
     try:
         async with run.engine.begin() as connection:

@@ -1,5 +1,6 @@
 """The ledger's two steps: an attempt is recorded before it is sent, and settled with its result after."""
 
+import json
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from core.settlement import Attempt, Settlement
-from core.states import InsightState, Lane, Outcome, ServiceTier
+from core.states import InsightState, Outcome
 from models import insight, summary
 from models.ai_usage_log import QUERIES, AiUsageInsight, AiUsageLog
 from tasks.insights import lease_end
@@ -25,12 +26,33 @@ logger = logging.getLogger("touchline.ledger")
 
 @dataclass(frozen=True, slots=True)
 class Conclusion:
-    """What becomes of the insight, with the row of its summary when it has one."""
+    """What becomes of the insight, with the row of its summary when it has one.
+
+    `from_batch`: a batch owns it, not a claim of this run.
+    """
 
     state: InsightState
     reason: str | None = None
     not_before: datetime | None = None
     summary: dict[str, Any] | None = None
+    from_batch: bool = False
+    missed_due: bool = False
+    unusable: bool = False
+
+    def parked(self, reason: str) -> "Conclusion":
+        """Return what becomes of the insight instead when the database does not take the rest."""
+        return Conclusion(InsightState.PARKED, reason, from_batch=self.from_batch)
+
+    def row(self, insight_id: str) -> dict[str, Any]:
+        """Return what an insight that is taken out of its batch gets, by column."""
+        return {
+            "insight_id": insight_id,
+            "state": self.state,
+            "state_reason": self.reason,
+            "not_before": self.not_before,
+            "missed_due": self.missed_due,
+            "unusable_answers": int(self.unusable),
+        }
 
 
 Conclusions = Mapping[str, Conclusion]  # by insight; one without stays claimed
@@ -67,8 +89,8 @@ def sent_row(run: Run, attempt: Attempt, operation: str = OPERATION) -> dict[str
         "player_id": about.player_id,
         "operation": operation,
         "model": attempt.call.model,
-        "lane": Lane.LIVE,
-        "service_tier": ServiceTier.STANDARD,
+        "lane": attempt.call.lane,
+        "service_tier": attempt.service_tier,
         "estimated_cost_usd": attempt.estimate.cost_usd,
         "price_version": attempt.estimate.price_version,
         "outcome": Outcome.SENT,
@@ -119,13 +141,12 @@ async def _book_one_by_one(run: Run, settlement: Settlement, conclusions: Conclu
         ) -> bool:
             return await _conclude(run, connection, one, how)
 
-        parked = Conclusion(InsightState.PARKED, "store_refused")
         try:
             if await run.commit(conclude):
                 effects[insight_id] = conclusion
         except DBAPIError as error:
             logger.error("the database refuses the summary of %s: %s", insight_id, type(error.orig).__name__)
-            effects |= await _book(run, None, {insight_id: parked})
+            effects |= await _book(run, None, {insight_id: conclusion.parked("store_refused")})
     used = any(effect.reason != "store_refused" for effect in effects.values())
     await _book(run, settlement if used else settlement.unused("store_refused"), {})
     return effects
@@ -159,15 +180,25 @@ async def _book(run: Run, settlement: Settlement | None, conclusions: Conclusion
 
 
 async def _conclude(run: Run, connection: AsyncConnection, insight_id: str, conclusion: Conclusion) -> bool:
-    ending = {
+    if conclusion.from_batch:
+        query, values = (
+            "take_out_of_batch",
+            {"conclusions": json.dumps([conclusion.row(insight_id)], default=str)},
+        )
+    else:
+        query, values = "finish", _ending(run, insight_id, conclusion)
+    if (await connection.execute(insight.QUERIES[query], values)).rowcount == 0:
+        return False
+    if conclusion.summary is not None:
+        await connection.execute(summary.QUERIES["store"], conclusion.summary)
+    return True
+
+
+def _ending(run: Run, insight_id: str, conclusion: Conclusion) -> dict[str, Any]:
+    return {
         "insight_id": insight_id,
         "holder": run.holder,
         "state": conclusion.state,
         "state_reason": conclusion.reason,
         "not_before": conclusion.not_before,
     }
-    if (await connection.execute(insight.QUERIES["finish"], ending)).rowcount == 0:
-        return False
-    if conclusion.summary is not None:
-        await connection.execute(summary.QUERIES["store"], conclusion.summary)
-    return True

@@ -11,7 +11,6 @@ from anthropic import AsyncAnthropic
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from core.categories import SENSITIVE_WORDS
 from core.claimed import ClaimedInsight
 from core.clock import Clock
 from core.errors import NotReady
@@ -24,7 +23,7 @@ from models.insight import QUERIES
 from tasks.claude import make_client
 from tasks.insights import asked_for_prompts, insight_of
 from tasks.limits import Pace
-from tasks.surveys import Scope, limited, survey_due
+from tasks.surveys import Scope, in_reach, survey_due
 from tasks.terms import find_terms
 from tasks.transactions import Transactions
 from tasks.warmth import Warmth
@@ -47,7 +46,7 @@ async def plan_due(
         client = await _client(settings, stack)
         transactions = Transactions(engine, clock)
         warmth = Warmth(transactions, account=settings.account, holder="plan", clock=clock)
-        scope = await limited(transactions, asked, clock.now())
+        scope = await in_reach(transactions, asked, clock.now())
         survey = await survey_due(transactions, warmth, scope, model=model, now=clock.now())
         pace = Pace(transactions, account=settings.account, model=model, clock=clock)
         terms = await find_terms(
@@ -74,13 +73,9 @@ async def _pages(
     """Read what is due in the plan's order, up to the scope's limit."""
     left = scope.insight_limit
     for group in plan.order:
-        asked = {
-            "now": plan.terms.now,
-            "organization_id": scope.organization_id,
-            "player_ids": scope.player_ids,
+        asked = scope.due(plan.terms.now) | {
             "sport": group.sport,
             "tone": group.tone,
-            "sensitive_words": list(SENSITIVE_WORDS),
             "insight_limit": left,
         }
 

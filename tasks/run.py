@@ -20,7 +20,7 @@ from core.report import RunReport
 from core.retry import RATE_LIMIT, Defer, NextStep, Park, Stop
 from core.settings import Settings
 from core.settlement import predicted_entry
-from core.states import InsightState
+from core.states import InsightState, Lane
 from core.tally import RunTally
 from core.usage import Usage
 from core.waterfall import Packing
@@ -29,7 +29,7 @@ from tasks.claude import make_client
 from tasks.lengths import ANSWER, TEXT, Lessons
 from tasks.limits import Pace
 from tasks.transactions import DATABASE_WENT_AWAY, Transactions
-from tasks.warmth import Warmth
+from tasks.warmth import warmth_in
 
 DEFERRALS_UNTIL_STOP = 3  # calls in a row that ran out of attempts: the API is down, not unlucky
 REFUSALS_UNTIL_STOP = 3
@@ -53,8 +53,10 @@ class Run:
         client: AsyncAnthropic,
         clock: Clock,
         watch: Watch | None = None,
+        lane: Lane = Lane.LIVE,
     ) -> None:
         self.run_id = run_id
+        self.lane = lane
         self.holder = str(uuid4())  # of our claims: a run that is started again is another process
         self.model = model
         self.settings = settings
@@ -62,7 +64,9 @@ class Run:
         self.client = client
         self.clock = clock
         self.transactions = Transactions(engine, clock, self._database_went_away)
-        self.warmth = Warmth(self.transactions, account=settings.account, holder=self.holder, clock=clock)
+        self.warmth = warmth_in(
+            lane, self.transactions, account=settings.account, holder=self.holder, clock=clock
+        )
         self.pace = Pace(self.transactions, account=settings.account, model=model, clock=clock)
         self.lessons = Lessons()
         self.counted = False  # the API has counted the shared layers
@@ -73,6 +77,7 @@ class Run:
         self.began_at = clock.now()
         self.claimed = 0
         self.states: Counter[str] = Counter()  # what became of this run's insights
+        self.switched_off = 0  # skipped by a switch before they were claimed
         self.deferred: Counter[str] = Counter()  # by cause
         self.parked: Counter[str] = Counter()  # by reason
         self.billed = RunTally()
@@ -163,6 +168,12 @@ class Run:
         return await self.transactions.commit(work)
 
     @property
+    def finished(self) -> int:
+        """How many insights are done, for good or until a person or a switch lets them go on."""
+        states = InsightState.SUMMARIZED, InsightState.PARKED, InsightState.SKIPPED
+        return sum(self.states[state] for state in states)
+
+    @property
     def failure(self) -> NotReady | None:
         """What ends the run once all that is in flight was heard."""
         return self.transactions.failure
@@ -189,7 +200,13 @@ class Run:
 
 @asynccontextmanager
 async def open_run(
-    *, run_id: str, settings: Settings, model: str, clock: Clock, watch: Watch | None = None
+    *,
+    run_id: str,
+    settings: Settings,
+    model: str,
+    clock: Clock,
+    watch: Watch | None = None,
+    lane: Lane = Lane.LIVE,
 ) -> AsyncIterator[Run]:
     """Open what a run needs, in the running loop, and close it.
 
@@ -208,6 +225,7 @@ async def open_run(
                     client=client,
                     clock=clock,
                     watch=watch,
+                    lane=lane,
                 )
             except OperationalError as error:
                 raise NotReady(DATABASE_WENT_AWAY) from error

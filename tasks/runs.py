@@ -3,7 +3,6 @@
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from core.report import RunReport
-from core.states import Lane
 from models.summary_run import QUERIES
 from tasks.run import Run
 
@@ -12,7 +11,7 @@ async def begin_run(run: Run, organization_id: str | None) -> None:
     """Write the row of a run that begins, and forget prefixes that have long gone cold."""
     row = {
         "run_id": run.run_id,
-        "lane": Lane.LIVE,
+        "lane": run.lane,
         "model": run.model,
         "organization_id": organization_id,
         "started_at": run.began_at,
@@ -27,24 +26,29 @@ async def begin_run(run: Run, organization_id: str | None) -> None:
 
 async def end_run(run: Run, report: RunReport) -> None:
     """Write what the run came to, and keep what it has learned; a database that is away ends neither."""
+    if run.failure:
+        return  # the database is away: its row says that the run never ended
+    await keep_figures(run, run.run_id, report, run.claimed)
+    await run.lessons.keep(run.transactions, run.model)
+
+
+async def keep_figures(run: Run, run_id: str, report: RunReport, insights: int) -> None:
+    """Write what a run came to into its row; `insights` it had claimed."""
     billed = report.billed
     row = {
-        "run_id": run.run_id,
+        "run_id": run_id,
         "ended_at": run.clock.now(),
-        "insights": run.claimed,
+        "insights": insights,
         "calls": billed.calls,
         "predicted_usd": report.predicted.cost_usd,
         "billed_usd": billed.cost_usd,
         "uncached_usd": billed.uncached_cost_usd,
         "floor_usd": billed.floor_usd,
         "efficiency": billed.efficiency,
-        "stopped": run.stopped.cause if run.stopped else None,
+        "stopped": report.stopped.cause if report.stopped else None,
     }
 
     async def end(connection: AsyncConnection) -> None:
         await connection.execute(QUERIES["end"], row)
 
-    if run.failure:
-        return  # the database is away: its row says that the run never ended
     await run.commit(end)
-    await run.lessons.keep(run.transactions, run.model)

@@ -5,13 +5,13 @@ from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
-from core.settlement import Attempt
+from core.settlement import Sent
 from core.states import InsightState, SummaryState
 from core.verdict import Reply, Verdict
 
 
 def summary_row(
-    attempt: Attempt, reply: Reply, verdict: Verdict, *, rehearsal: bool, now: datetime
+    attempt: Sent, reply: Reply, verdict: Verdict, *, rehearsal: bool, now: datetime
 ) -> dict[str, Any] | None:
     """Return the new summary's row, None when the answer makes none. All wait for the coach's review."""
     answer, about = verdict.answer, verdict.insight
@@ -21,7 +21,7 @@ def summary_row(
         "id": str(uuid4()),
         "insight_id": about.id,
         "attempt_id": attempt.attempt_id,
-        "prompt_version": attempt.call.prompt_version,
+        "prompt_version": attempt.prompt_version,
         "model": reply.model,
         "tone": about.tone,
         "category": verdict.category,

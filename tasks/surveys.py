@@ -1,7 +1,8 @@
 """What is due, before any of it is claimed: by sport and tone, with what is warm and how runs come."""
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 from statistics import median
@@ -12,10 +13,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from core.calls import shared_keys
 from core.categories import SENSITIVE_WORDS
+from core.club import Club
 from core.states import Lane, Tone
 from core.survey import Group, Survey
 from models.insight import QUERIES
 from models.summary_run import QUERIES as RUNS
+from tasks.config import read_clubs
 from tasks.transactions import Transactions
 from tasks.warmth import Warmth
 
@@ -32,39 +35,54 @@ class Scope:
 
     organization_id: str | None = None
     insight_limit: int | None = None
+    lane: Lane = Lane.LIVE
+    clubs: tuple[Club, ...] = ()  # those in its reach, with the lane each has chosen
     player_ids: list[str] | None = None  # those that the limit reaches
 
+    def due(self, now: datetime) -> dict[str, Any]:
+        """Return the parameters by which queries know what is due to this run."""
+        clubs = [
+            {
+                "organization_id": club.organization_id,
+                "lane": club.lane.value,
+                "live_before": club.live_before(now).isoformat(),
+            }
+            for club in self.clubs
+        ]
+        return {
+            "now": now,
+            "organization_id": self.organization_id,
+            "player_ids": self.player_ids,
+            "sensitive_words": list(SENSITIVE_WORDS),
+            "lane": self.lane.value,
+            "clubs": json.dumps(clubs),
+        }
 
-async def limited(transactions: Transactions, scope: Scope, now: datetime) -> Scope:
-    """Return the scope with the players that its limit reaches; their number does not pass the limit."""
+
+async def in_reach(transactions: Transactions, scope: Scope, now: datetime) -> Scope:
+    """Return the scope with its clubs and the players that its limit reaches.
+
+    The number of the players does not pass the limit. Raises BooksDisagree for a stored setting that is not
+    allowed.
+    """
+    scope = replace(scope, clubs=await read_clubs(transactions, scope.organization_id))
     if scope.insight_limit is None:
         return scope
-    asked = {
-        "now": now,
-        "organization_id": scope.organization_id,
-        "insight_limit": scope.insight_limit,
-        "sensitive_words": list(SENSITIVE_WORDS),
-    }
+    asked = scope.due(now) | {"insight_limit": scope.insight_limit}
 
     async def read(connection: AsyncConnection) -> list[str]:
         return list((await connection.execute(QUERIES["longest_waiting"], asked)).scalars())
 
-    return Scope(scope.organization_id, scope.insight_limit, await transactions.commit(read))
+    return replace(scope, player_ids=await transactions.commit(read))
 
 
 async def survey_due(
     transactions: Transactions, warmth: Warmth, scope: Scope, *, model: str, now: datetime
 ) -> Survey:
     """Count what is due in the scope; what others hold at the moment is not."""
-    asked = {
-        "now": now,
-        "organization_id": scope.organization_id,
-        "player_ids": scope.player_ids,
-        "since": now - ARRIVALS_OVER,
-        "sensitive_words": list(SENSITIVE_WORDS),
-    }
+    asked = scope.due(now) | {"since": now - ARRIVALS_OVER}
     runs = {
-        "lane": Lane.LIVE,
+        "lane": scope.lane,
         "now": now,
         "since": now - RUNS_SINCE,
         "organization_id": scope.organization_id,

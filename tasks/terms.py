@@ -5,6 +5,7 @@ from anthropic import AsyncAnthropic
 from core.clock import Clock
 from core.plan import Terms
 from core.settings import Settings
+from core.states import Lane
 from core.survey import Survey
 from tasks.lengths import measured_lengths
 from tasks.limits import Pace
@@ -22,6 +23,7 @@ async def terms_of(run: Run, survey: Survey) -> Terms:
         settings=run.settings,
         pace=run.pace,
         clock=run.clock,
+        lane=run.lane,
     )
     run.counted = bool(terms.measured.frames)
     return terms
@@ -36,6 +38,7 @@ async def find_terms(
     settings: Settings,
     pace: Pace,
     clock: Clock,
+    lane: Lane = Lane.LIVE,
 ) -> Terms:
     """Return the terms: what is not yet counted is, free of charge, when there is a client."""
     await pace.load()
@@ -54,4 +57,5 @@ async def find_terms(
         lifetime=settings.cache_lifetime,
         limits=pace.limits,
         concurrency=settings.concurrency,
+        lane=lane,
     )

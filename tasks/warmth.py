@@ -16,10 +16,12 @@ from core.calls import Prefix
 from core.clock import Clock
 from core.markers import LIFETIME_SECONDS
 from core.pricing import CacheTtl
+from core.states import Lane
 from models.cache_prefix import QUERIES
 from tasks.transactions import Transactions
 
 SAFETY = timedelta(seconds=15)  # an entry this close to its end counts as cold
+BATCH_SAFETY = timedelta(minutes=10)
 LEADER_LEASE = timedelta(seconds=30)  # one more write is cheaper than everybody waiting for a slow answer
 RENEW_AFTER = timedelta(seconds=10)
 POLL_SECONDS = 0.1  # how often followers in other processes look
@@ -38,7 +40,16 @@ class Entry(NamedTuple):
 class Warmth:
     """Which prefixes can be read from the cache, and until when, as far as this process knows."""
 
-    def __init__(self, transactions: Transactions, *, account: str, holder: str, clock: Clock) -> None:
+    def __init__(
+        self,
+        transactions: Transactions,
+        *,
+        account: str,
+        holder: str,
+        clock: Clock,
+        safety: timedelta = SAFETY,
+    ) -> None:
+        self._safety = safety
         self._transactions = transactions
         self._account = account
         self._holder = holder
@@ -129,6 +140,12 @@ class Warmth:
         if stale:
             await self._tell("used", sorted(stale), started_at=started_at)
 
+    async def written(self, keys: Sequence[str], ttl: CacheTtl, started_at: datetime) -> None:
+        """Note that these were written or read by a request of a batch, which began then or later."""
+        for key in keys:
+            self._note(key, Entry(ttl, started_at + timedelta(seconds=LIFETIME_SECONDS[ttl])))
+        await self._tell("written", sorted(keys), ttl=ttl, started_at=started_at)
+
     async def renew(self, keys: Sequence[str]) -> bool:
         """Lead these for another lease; False when somebody has taken one of them over."""
         asked = {
@@ -172,7 +189,19 @@ class Warmth:
         self._told.setdefault(key, entry.warm_until)
 
     def _cold_before(self) -> datetime:
-        return self._clock.now() + SAFETY
+        return self._clock.now() + self._safety
+
+
+def warmth_in(lane: Lane, transactions: Transactions, *, account: str, holder: str, clock: Clock) -> Warmth:
+    """Return what is known of the cache of a lane: batches and live calls do not share one.
+
+    When a batch begins is not known: what it is to read must live for a while longer.
+    """
+    if lane is Lane.OVERNIGHT:
+        account, safety = f"{account}/batches", BATCH_SAFETY
+    else:
+        safety = SAFETY
+    return Warmth(transactions, account=account, holder=holder, clock=clock, safety=safety)
 
 
 class Lead:

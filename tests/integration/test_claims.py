@@ -1,5 +1,6 @@
 """Claims on a real server: many workers, no insight twice, no long scan."""
 
+import json
 import random
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -125,6 +126,8 @@ PARAMETERS: dict[str, Any] = {
     "state_reason": None,
     "not_before": None,
     "sensitive_words": list(SENSITIVE_WORDS),
+    "lane": "live",
+    "clubs": json.dumps([{"organization_id": "o", "lane": "live", "live_before": NOW.isoformat()}]),
     "after": "i5",
     "row_limit": 10,
     "insight_ids": ["i1", "i2"],

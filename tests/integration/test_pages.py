@@ -20,7 +20,7 @@ from tasks.claude import make_client
 from tasks.clock import SystemClock
 from tasks.insights import claim_pages
 from tasks.run import Run
-from tasks.surveys import Scope, limited, survey_due
+from tasks.surveys import Scope, in_reach, survey_due
 from tests.integration.stored_rows import AT, Rows
 
 SPORTS = ("soccer", "rugby", "gaa_football")
@@ -52,6 +52,7 @@ class Runs:
 
     async def survey(self, run: Run, scope: Scope) -> Survey:
         now = run.clock.now()
+        scope = await in_reach(run.transactions, scope, now)
         return await survey_due(run.transactions, run.warmth, scope, model=run.model, now=now)
 
     async def plan(self, run: Run, scope: Scope) -> RunPlan:
@@ -60,7 +61,7 @@ class Runs:
     async def pages(self, asked: Scope) -> Pages:
         run = self.make()
         try:
-            scope = await limited(run.transactions, asked, run.clock.now())
+            scope = await in_reach(run.transactions, asked, run.clock.now())
             return [page async for page in claim_pages(run, await self.plan(run, scope), scope)]
         finally:
             await run.engine.dispose()

@@ -26,7 +26,7 @@ from tasks.claude import make_client
 from tasks.clock import SystemClock
 from tasks.insights import claim_pages
 from tasks.run import Run
-from tasks.surveys import Scope
+from tasks.surveys import Scope, in_reach
 from tests.integration.stored_rows import AT, Rows
 
 SENT = {SummaryState.APPROVED, SummaryState.DELIVERED, SummaryState.VIEWED}
@@ -51,7 +51,8 @@ class World:
         async def claim() -> list[ClaimedInsight]:
             run = self.run(self.settings(base_url))
             try:
-                return [one async for page in claim_pages(run, all_sports(), Scope()) for one in page]
+                scope = await in_reach(run.transactions, Scope(), run.clock.now())
+                return [one async for page in claim_pages(run, all_sports(), scope) for one in page]
             finally:
                 await run.engine.dispose()
 

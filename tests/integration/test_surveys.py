@@ -10,7 +10,7 @@ import pytest
 from core.states import Lane
 from database.engine import connect_async
 from models.tables import SummaryRun
-from tasks.surveys import Scope, limited, survey_due
+from tasks.surveys import Scope, in_reach, survey_due
 from tasks.transactions import Transactions
 from tasks.warmth import Warmth
 from tests.integration.stored_rows import AT, Rows
@@ -30,7 +30,7 @@ async def every_seconds(url: str) -> float:
 
 async def players_reached(url: str, insight_limit: int) -> list[str] | None:
     async with transactions_on(url) as transactions:
-        return (await limited(transactions, Scope(None, insight_limit), AT)).player_ids
+        return (await in_reach(transactions, Scope(None, insight_limit), AT)).player_ids
 
 
 @asynccontextmanager

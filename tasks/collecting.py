@@ -1,0 +1,258 @@
+"""Collect message batches: look at those that are open, and settle what has ended, item by item, once."""
+
+import json
+import logging
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
+from datetime import timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from core.batches import POLL_SECONDS_FIRST, kept_warm, next_pause, prefix_path
+from core.retry import Stop, next_step
+from core.states import BatchKind, BatchState, InsightState, Outcome
+from core.usage import Usage
+from models import ai_usage_log, insight, summary
+from models.message_batch import QUERIES
+from tasks.batch_api import VendorBatch, cancel_batch, look_at_batch, read_results
+from tasks.batches import close_without_results
+from tasks.claude import CallFailed
+from tasks.ledger import settle
+from tasks.results import Read, attempts_to_settle, read_result
+from tasks.run import Run
+from tasks.unheard import find_out
+
+RESULTS_AT_ONCE = 500
+COLLECTOR_LEASE = timedelta(minutes=10)
+WORKED_WITHIN = timedelta(minutes=10)  # a small batch's items begin at most so long before its end
+GIVE_UP_AFTER = timedelta(hours=1)  # after the time at which a batch was due: a later run collects it
+
+BatchRow = sa.Row[Any]
+
+logger = logging.getLogger("touchline.batches")
+
+
+async def wait_until_collected(run: Run, batch_ids: Sequence[str], patience: timedelta | None = None) -> bool:
+    """Look at these batches, at growing intervals, until all are collected or the patience is over.
+
+    Returns whether all ended by themselves: what was cut short is not to be sent again at once.
+    """
+    began_at, pause = run.clock.now(), POLL_SECONDS_FIRST
+    while unfinished := await look_at_all(run, batch_ids):
+        now = run.clock.now()
+        last = max(batch.due_at for batch in unfinished) + GIVE_UP_AFTER
+        if run.stopped or now >= last or (patience is not None and now >= began_at + patience):
+            return False
+        due = min((batch.due_at for batch in unfinished if not batch.canceled_at), default=last)
+        until_due = (due - now).total_seconds()
+        await run.clock.sleep(min(pause, until_due) if until_due > 0 else pause)
+        pause = next_pause(pause)
+    return await _none_was_canceled(run, batch_ids)
+
+
+async def look_at_all(run: Run, batch_ids: Sequence[str] | None = None) -> Sequence[BatchRow]:
+    """Look once at these batches, or at all that are open; gives those that still are."""
+    for batch in await unfinished_batches(run, batch_ids):
+        try:
+            await _look_at(run, batch)
+        except CallFailed as failed:
+            logger.warning("batch %s could not be looked at (%s)", batch.batch_id, failed)
+            step = next_step(failed.failure, 1, 0.0)
+            if isinstance(step, Stop):
+                run.stopped = run.stopped or step
+    return await unfinished_batches(run, batch_ids)
+
+
+async def runs_with_open_batches(run: Run) -> list[str]:
+    """Return the ids of the runs that have sent what is open."""
+    return sorted({batch.run_id for batch in await unfinished_batches(run, None)})
+
+
+async def unfinished_batches(run: Run, batch_ids: Sequence[str] | None) -> Sequence[BatchRow]:
+    """Return these batches, or all of the account, as far as something is still to be heard of them."""
+    asked = {"account": run.settings.account, "batch_ids": None if batch_ids is None else list(batch_ids)}
+
+    async def read(connection: AsyncConnection) -> Sequence[BatchRow]:
+        return (await connection.execute(QUERIES["unfinished"], asked)).all()
+
+    return await run.commit(read)
+
+
+async def _none_was_canceled(run: Run, batch_ids: Sequence[str]) -> bool:
+    async def read(connection: AsyncConnection) -> bool:
+        asked = {"batch_ids": list(batch_ids)}
+        return (await connection.execute(QUERIES["any_canceled"], asked)).first() is None
+
+    return await run.commit(read)
+
+
+async def _look_at(run: Run, batch: BatchRow) -> None:
+    if batch.state == BatchState.SENT:
+        await find_out(run, batch)
+        return
+    try:
+        seen = await look_at_batch(run.client, batch.vendor_id)
+        if seen.ended_at is not None:
+            await _collect(run, batch, seen)
+        elif run.clock.now() >= batch.due_at and not batch.canceled_at:
+            await cancel(run, batch, "due")
+    except CallFailed as failed:
+        if failed.failure.status != 404:
+            raise
+        logger.error("the API has forgotten batch %s: its calls are lost", batch.batch_id)
+        await close_without_results(run, batch.batch_id, BatchState.MISSING, Outcome.LOST, "batch_forgotten")
+
+
+async def cancel(run: Run, batch: BatchRow, reason: str) -> None:
+    """Have the API end a batch, and note why. Raises CallFailed."""
+    await cancel_batch(run.client, batch.vendor_id)
+
+    async def write(connection: AsyncConnection) -> None:
+        values = {"batch_id": batch.batch_id, "now": run.clock.now(), "reason": reason}
+        await connection.execute(QUERIES["canceled"], values)
+
+    await run.commit(write)
+
+
+async def _collect(run: Run, batch: BatchRow, seen: VendorBatch) -> None:
+    """Settle every result; a part that was settled before is passed over. Raises CallFailed."""
+    if not await _lease(run, batch.batch_id):
+        return  # somebody else is at it
+    if not seen.readable:
+        await close_without_results(run, batch.batch_id, BatchState.MISSING, Outcome.LOST, "batch_archived")
+        return
+    async with aclosing(_groups(run, batch.vendor_id)) as groups:
+        async for group in groups:
+            await _settle_group(run, batch, group)
+            await _lease(run, batch.batch_id)
+    if batch.kind == BatchKind.PRIME:
+        await _note_warm(run, batch, seen)
+    ending = {
+        "batch_id": batch.batch_id,
+        "now": run.clock.now(),
+        "outcome": Outcome.LOST,
+        "outcome_reason": "result_missing",
+        "state": InsightState.PENDING,
+        "state_reason": "result_missing",
+        "not_before": None,
+    }
+
+    async def close(connection: AsyncConnection) -> None:
+        await connection.execute(QUERIES["end_unsettled"], ending)
+        closing = {"state": BatchState.COLLECTED, "ended_at": seen.ended_at}
+        await connection.execute(QUERIES["closed"], ending | closing)
+
+    await run.commit(close)
+
+
+async def _lease(run: Run, batch_id: str) -> bool:
+    now = run.clock.now()
+    asked = {
+        "batch_id": batch_id,
+        "collector": run.holder,
+        "collector_until": now + COLLECTOR_LEASE,
+        "now": now,
+    }
+
+    async def lease(connection: AsyncConnection) -> bool:
+        return (await connection.execute(QUERIES["lease"], asked)).first() is not None
+
+    return await run.commit(lease)
+
+
+async def _groups(run: Run, vendor_id: str) -> AsyncGenerator[dict[str, Any]]:
+    """Give results by custom_id, some hundreds at a time."""
+    group: dict[str, Any] = {}
+    async with aclosing(read_results(run.client, vendor_id)) as lines:
+        async for line in lines:
+            group[line["custom_id"]] = line.get("result")
+            if len(group) >= RESULTS_AT_ONCE:
+                yield group
+                group = {}
+    if group:
+        yield group
+
+
+async def _settle_group(run: Run, batch: BatchRow, results: Mapping[str, Any]) -> None:
+    """Settle results in one transaction; when the database refuses it, each half by itself, down to one."""
+
+    async def settle_all(connection: AsyncConnection) -> list[Read]:
+        return await _settle(run, connection, batch, results)
+
+    try:
+        settled = await run.commit(settle_all)
+    except OperationalError:
+        raise
+    except DBAPIError as error:
+        # Only named: the server's message may quote a row, and so a text about a child.
+        refusal = type(error.orig).__name__
+        if len(results) == 1:
+            logger.error("the database refuses the result of %s: %s", next(iter(results)), refusal)
+            await _settle_carefully(run, batch, results)
+            return
+        items = list(results.items())
+        for half in (items[: len(items) // 2], items[len(items) // 2 :]):
+            await _settle_group(run, batch, dict(half))
+        return
+    for one in settled:
+        one.tell(run)
+
+
+async def _settle(
+    run: Run, connection: AsyncConnection, batch: BatchRow, results: Mapping[str, Any]
+) -> list[Read]:
+    attempts = await attempts_to_settle(connection, batch.batch_id, results)
+    settled = [
+        read_result(run, attempt, results[attempt.attempt_id], late=batch.cancel_reason == "due")
+        for attempt in attempts
+    ]
+    after = [one.row(insight_id) for read in settled for insight_id, one in read.effects.items()]
+    made = [one.summary for read in settled for one in read.effects.values() if one.summary]
+    figures = [read.settlement.figures() for read in settled]
+    if made:
+        await connection.execute(summary.QUERIES["store_many"], {"summaries": _json(made)})
+    if after:
+        await connection.execute(insight.QUERIES["take_out_of_batch"], {"conclusions": _json(after)})
+    if figures:
+        await connection.execute(ai_usage_log.QUERIES["settle_many"], {"settlements": _json(figures)})
+    return settled
+
+
+async def _settle_carefully(run: Run, batch: BatchRow, results: Mapping[str, Any]) -> None:
+    """Settle one result as a live answer is: what the database refuses parks the insight, or is spooled."""
+
+    async def read(connection: AsyncConnection) -> list[Read]:
+        attempts = await attempts_to_settle(connection, batch.batch_id, results)
+        return [read_result(run, one, results[one.attempt_id], late=False) for one in attempts]
+
+    for one in await run.commit(read):
+        await settle(run, one.settlement, one.effects)
+        one.tell(run)
+
+
+async def _note_warm(run: Run, batch: BatchRow, seen: VendorBatch) -> None:
+    """Note which prefixes the calls of a prime have made warm."""
+
+    async def read(connection: AsyncConnection) -> Sequence[sa.Row[Any]]:
+        asked = {"batch_ids": [batch.batch_id]}
+        return (await connection.execute(QUERIES["calls_of"], asked)).all()
+
+    warm: set[str] = set()
+    for call in await run.commit(read):
+        usage = Usage(
+            call.input_tokens,
+            call.cache_read_tokens,
+            call.cache_write_5m_tokens,
+            call.cache_write_1h_tokens,
+        )
+        warm.update(kept_warm(prefix_path(batch.prefixes, call.prefix_key)[: call.marked], usage))
+    if warm and seen.ended_at is not None:
+        started_at = max(seen.created_at, seen.ended_at - WORKED_WITHIN)
+        await run.warmth.written(sorted(warm), "1h", started_at)
+
+
+def _json(rows: Sequence[Mapping[str, Any]]) -> str:
+    return json.dumps(rows, default=str)

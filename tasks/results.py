@@ -1,0 +1,130 @@
+"""One result of a batch: what it settles, and what becomes of the insights that it is about."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from core.batches import (
+    NOT_ANSWERED,
+    After,
+    BatchedAttempt,
+    BatchedInsight,
+    after_answer,
+    after_error,
+    all_after,
+    errored,
+)
+from core.settlement import Settlement, settled_by_failure, settled_by_reply, settled_without_answer
+from core.states import InsightState, Outcome, Tone
+from core.verdict import Reply, judge
+from models.message_batch import QUERIES
+from tasks.claude import CallFailed, reply_of
+from tasks.ledger import Conclusion, Conclusions
+from tasks.lengths import ANSWER
+from tasks.run import Run
+from tasks.summaries import summary_row
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A result that was read: the attempt's settlement, and the conclusions that take effect."""
+
+    attempt: BatchedAttempt
+    settlement: Settlement
+    effects: Conclusions
+
+    def tell(self, run: Run) -> None:
+        """Count what became of it, once it is committed."""
+        for effect in self.effects.values():
+            run.concluded(effect.state, effect.reason)
+        if self.settlement.outcome is Outcome.SUCCEEDED:
+            insights = self.attempt.insights
+            run.lessons.add(ANSWER + insights[0].tone, len(insights), self.settlement.usage.output_tokens)
+
+
+async def attempts_to_settle(
+    connection: AsyncConnection, batch_id: str, attempt_ids: Collection[str]
+) -> list[BatchedAttempt]:
+    """Return those of these items that are not settled yet, held until the transaction ends."""
+    asked = {"batch_id": batch_id, "attempt_ids": list(attempt_ids)}
+    rows = (await connection.execute(QUERIES["to_settle"], asked)).all()
+    insight_ids = [insight_id for row in rows for insight_id in row.insight_ids]
+    found = await connection.execute(QUERIES["insights_to_settle"], {"insight_ids": insight_ids})
+    facts = {row.id: row for row in found}
+    return [
+        BatchedAttempt(
+            attempt_id=row.attempt_id,
+            occurred_at=row.occurred_at,
+            model=row.model,
+            price_version=row.price_version,
+            prompt_version=row.prompt_version,
+            packed=row.packed,
+            insights=tuple(
+                BatchedInsight(tone=Tone(row.tone), **facts[insight_id]._mapping)
+                for insight_id in row.insight_ids
+            ),
+        )
+        for row in rows
+    ]
+
+
+def read_result(run: Run, attempt: BatchedAttempt, result: Any, *, late: bool) -> Read:
+    """Read a result. `late`: its batch was cancelled because it was due."""
+    settlement, after, reply = _read(run, attempt, result, late)
+    waiting = {insight.id for insight in attempt.insights if insight.waiting}
+    effects = {
+        insight_id: _conclusion(run, attempt, one, reply)
+        for insight_id, one in after.items()
+        if insight_id in waiting
+    }
+    return Read(attempt, settlement if effects else settlement.unused("claim_lost"), effects)
+
+
+def _read(
+    run: Run, attempt: BatchedAttempt, result: Any, late: bool
+) -> tuple[Settlement, Mapping[str, After], Reply | None]:
+    now, kind = run.clock.now(), result.get("type") if isinstance(result, dict) else None
+    if kind == "succeeded":
+        try:
+            reply = reply_of(result.get("message"))
+        except CallFailed as unreadable:
+            failure = unreadable.failure
+            return settled_by_failure(attempt, failure, now), after_error(attempt, failure), None
+        judged = judge(reply, attempt)
+        return settled_by_reply(attempt, reply, judged, now), after_answer(attempt, judged), reply
+    if kind == "errored":
+        failure = errored(*_error_of(result))
+        return settled_by_failure(attempt, failure, now), after_error(attempt, failure), None
+    outcome, reason = NOT_ANSWERED.get(str(kind), (Outcome.LOST, "result_unreadable"))
+    missed = late or outcome is Outcome.EXPIRED
+    after = After(InsightState.PENDING, reason, missed_due=missed)
+    return settled_without_answer(attempt, outcome, reason, now), all_after(attempt, after), None
+
+
+def _error_of(result: Mapping[str, Any]) -> tuple[str, str | None]:
+    """Return type and request id of an errored item's error; its message may quote the request."""
+    body = result.get("error")
+    body = body if isinstance(body, dict) else {}
+    error = body.get("error")
+    kind = error.get("type") if isinstance(error, dict) else None
+    request_id = body.get("request_id")
+    known = kind if isinstance(kind, str) else "unknown_error"
+    return known, request_id if isinstance(request_id, str) else None
+
+
+def _conclusion(run: Run, attempt: BatchedAttempt, after: After, reply: Reply | None) -> Conclusion:
+    row = None
+    if after.verdict is not None and reply is not None:
+        row = summary_row(
+            attempt, reply, after.verdict, rehearsal=run.settings.rehearsal, now=run.clock.now()
+        )
+    return Conclusion(
+        after.state,
+        after.reason,
+        summary=row,
+        from_batch=True,
+        missed_due=after.missed_due,
+        unusable=after.unusable,
+    )
