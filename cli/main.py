@@ -10,6 +10,7 @@ from types import FrameType
 import typer
 
 from cli import (
+    batches,
     config,
     database,
     demo,
@@ -19,6 +20,7 @@ from cli import (
     ingest,
     insights,
     ledger,
+    overnight,
     plan,
     prompts,
     summaries,
@@ -38,6 +40,8 @@ app.add_typer(database.app, name="db")
 app.command("ingest")(ingest.ingest)
 app.command("plan")(plan.plan)
 app.command("summarize")(summarize.summarize)
+app.command("overnight")(overnight.overnight)
+app.add_typer(batches.app, name="batches")
 app.add_typer(insights.app, name="insights")
 app.add_typer(summaries.app, name="summaries")
 app.add_typer(prompts.app, name="prompts")

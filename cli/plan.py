@@ -8,8 +8,8 @@ from rich.table import Table
 
 from cli.bill import print_bill
 from cli.output import JsonOption, OrganizationOption, console, print_json
+from cli.running import tell_where_insights_wait
 from cli.session import open_database, read_settings
-from core.errors import BadInput
 from core.states import Lane
 
 if TYPE_CHECKING:
@@ -38,8 +38,6 @@ def plan(
     from tasks.planning import plan_due
     from tasks.surveys import Scope
 
-    if lane is not Lane.LIVE:
-        raise BadInput("The overnight lane does not exist yet; leave out --lane, or give --lane live.")
     settings = read_settings().packing(insights_per_call)
     asked = model or settings.model
     canonical_model(asked)  # refuses a model without a price
@@ -52,7 +50,7 @@ def plan(
                 engine.url.render_as_string(hide_password=False),
                 settings=settings,
                 model=asked,
-                asked=Scope(organization, limit),
+                asked=Scope(organization, limit, lane),
                 clock=SystemClock(),
             )
         )
@@ -60,6 +58,8 @@ def plan(
         print_json(report.to_json())
     else:
         print_plan(report)
+        if not report.insights:
+            tell_where_insights_wait(lane)
 
 
 def print_plan(report: "PlanReport") -> None:
@@ -73,6 +73,9 @@ def print_plan(report: "PlanReport") -> None:
         f"{report.insights} insights in {told['calls']} calls (packs by size: {packs}), about "
         f"{report.forecast.seconds:,.0f} s, limited by {report.forecast.limited_by}."
     )
+    if report.stages:
+        told_stages = " and then ".join(f"{len(stage)}" for stage in report.stages)
+        console().print(f"Of these, {told_stages} go ahead to write what all the others read.")
     if not report.counted:
         console().print("No API has counted the prompts: lengths are estimated.")
     console().print(_prefix_table(told["prefixes"]))

@@ -1,47 +1,45 @@
-"""`touchline summarize`: run the flow by hand until nothing is due."""
+"""`touchline summarize`: run the live flow by hand until nothing is due."""
 
-import asyncio
-import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.bill import print_run
-from cli.output import JsonOption, OrganizationOption, complain, print_json
+from cli.output import JsonOption, OrganizationOption
 from cli.plan import InsightsPerCallOption
-from cli.prefect_api import prefect_api
-from cli.progress import progress
-from cli.session import open_database, read_settings
+from cli.running import count_due, print_report, run_by_hand
+from cli.session import read_settings
+from core.states import Lane
 
 if TYPE_CHECKING:
-    import sqlalchemy as sa
+    from collections.abc import Coroutine
 
     from core.report import RunReport
+    from tasks.run import Watch
+
+ModelOption = Annotated[str | None, typer.Option("--model", help="Instead of TOUCHLINE_MODEL.")]
+InsightLimitOption = Annotated[int | None, typer.Option("--limit", min=1, help="At most so many insights.")]
 
 
 def summarize(
-    limit: Annotated[int | None, typer.Option(min=1, help="At most so many insights.")] = None,
+    limit: InsightLimitOption = None,
     organization: OrganizationOption = None,
-    model: Annotated[str | None, typer.Option(help="Instead of TOUCHLINE_MODEL.")] = None,
+    model: ModelOption = None,
     insights_per_call: InsightsPerCallOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Summarise pending insights until none is due. Exit code 3 when a limit stopped the run."""
+    """Summarise what is due in the live lane until none is. Exit code 3 when a limit stopped the run."""
+    check(model, insights_per_call)
+    report = run_flow(limit, organization, model, insights_per_call)
+    print_report(report, as_json=as_json, lane=Lane.LIVE)
+
+
+def check(model: str | None, insights_per_call: int | None) -> None:
+    """Raise what is wrong with the call before a server is started for it."""
     from core.pricing import canonical_model
 
     settings = read_settings().packing(insights_per_call)
     settings.require_api()
-    canonical_model(model or settings.model)  # refused here, before a server is started for the run
-    report = run_flow(limit, organization, model, insights_per_call)
-    if as_json:
-        print_json(report.to_json())
-    else:
-        print_run(report)
-    if report.stopped is not None:
-        complain(
-            f"The run was stopped ({report.stopped.cause}); what was claimed is deferred, nothing is lost."
-        )
-        raise typer.Exit(3 if report.stopped.is_limit else 1)
+    canonical_model(model or settings.model)
 
 
 def run_flow(
@@ -51,35 +49,16 @@ def run_flow(
     insights_per_call: int | None = None,
 ) -> "RunReport":
     """Run the flow in this process, with its progress on stderr."""
-    with open_database() as engine:
-        due = _count_due(engine, organization)
-        with (
-            prefect_api(read_settings().home),
-            progress(due if limit is None else min(due, limit)) as watch,
-        ):
-            from prefect.exceptions import TerminationSignal
 
-            from flows.summarize import summarize_pending
+    def start(watch: "Watch") -> "Coroutine[Any, Any, RunReport]":
+        from flows.summarize import summarize_pending
 
-            flow = summarize_pending(
-                insight_limit=limit,
-                organization_id=organization,
-                model=model,
-                insights_per_call=insights_per_call,
-                watch=watch,
-            )
-            try:
-                return asyncio.run(flow)
-            except TerminationSignal as ended:  # Prefect's own way of being told to end
-                sys.exit(128 + ended.signal)
+        return summarize_pending(
+            insight_limit=limit,
+            organization_id=organization,
+            model=model,
+            insights_per_call=insights_per_call,
+            watch=watch,
+        )
 
-
-def _count_due(engine: "sa.Engine", organization: str | None) -> int:
-    """Count what a run may take. Raises BadInput for an unknown organization."""
-    from tasks.listing import count_by_state, find_organization
-
-    if organization is not None:
-        with engine.connect() as connection:
-            find_organization(connection, organization)
-    counts = count_by_state(engine, organization)
-    return counts.get("pending", 0) + counts.get("deferred", 0)
+    return run_by_hand(lambda engine: count_due(engine, organization, limit), start)

@@ -9,8 +9,9 @@ from typing import Any
 from core.bill import Bill, plain_money
 from core.calls import Chunk, PlannedCall
 from core.forecast import Forecast, Load, forecast
-from core.plan import PlannedPrefix, RunPlan, Terms
-from core.pricing import CacheTtl, prices_at
+from core.plan import Branch, PlannedPrefix, RunPlan, Terms
+from core.pricing import CacheTtl
+from core.priming import Stage
 from core.settlement import predicted_entry
 from core.states import Lane
 from core.tally import RunTally
@@ -18,6 +19,7 @@ from core.tally import RunTally
 SUMMARIES = 1_000  # what a prefix's cost is told for
 SEVERAL_CALLS = "of players with several calls"
 ONE_CALL = "of players with one call: nobody would read it"
+IN_A_BATCH = "calls of one batch cannot read what another of them writes"
 MONEY_STEP = Decimal("1e-12")  # the ledger's
 
 
@@ -58,11 +60,13 @@ class PlanReport:
     predicted: Bill
     forecast: Forecast
     counted: bool  # the API has counted the shared layers; else they are estimated by characters
+    lane: Lane = Lane.LIVE
+    stages: tuple[Stage, ...] = ()  # of priming, a call for each leaf, before everything else
 
     def to_json(self) -> dict[str, Any]:
         """Return PLAN of the interfaces."""
         return {
-            "lane": Lane.LIVE.value,
+            "lane": self.lane.value,
             "insights": self.insights,
             "calls": self.predicted.calls,
             "packs": {str(size): number for size, number in sorted(self.packs.items())},
@@ -71,6 +75,11 @@ class PlanReport:
             "duration_seconds": self.forecast.seconds,
             "limited_by": self.forecast.limited_by,
             "counted": self.counted,
+            "primes": [
+                {"stage": number, "form": form_of(leaf.packed), "layers": list(layers_of(leaf))}
+                for number, stage in enumerate(self.stages, 1)
+                for leaf in stage
+            ],
         }
 
 
@@ -100,9 +109,12 @@ class PlanTally:
             )
             self._add_player(call)
 
-    def report(self) -> PlanReport:
-        """Return the plan as told to a person or a program."""
+    def report(self, stages: tuple[Stage, ...] = (), batch_seconds: float = 0.0) -> PlanReport:
+        """Return the plan as told to a person or a program; overnight with the stages of priming."""
         terms = self._plan.terms
+        limit = forecast(self._load, terms.limits, terms.concurrency)
+        if terms.lane is Lane.OVERNIGHT and self._packs:
+            limit = Forecast((len(stages) + 1) * batch_seconds, "batches, one after another")
         shared = [_row(one, terms, one.prefix.key in self._warm) for one in self._plan.prefixes.values()]
         players = sorted(self._players.values(), key=lambda row: (row.form, str(row.ttl)))
         return PlanReport(
@@ -110,13 +122,15 @@ class PlanTally:
             packs=dict(self._packs),
             prefixes=(*shared, *players) if self._packs else (),
             predicted=self._bill.bill(),
-            forecast=forecast(self._load, terms.limits, terms.concurrency),
+            forecast=limit,
             counted=bool(terms.measured.frames),
+            lane=terms.lane,
+            stages=stages,
         )
 
     def _add_player(self, call: PlannedCall) -> None:
         player, before = call.prefixes[-1], call.prefixes[-2]
-        form, prices = _form(call.packed), prices_at(call.model, self._plan.terms.now)
+        form, prices = form_of(call.packed), self._plan.terms.prices
         price = prices.input
         if player.ttl is not None:
             first = player.key not in self._players_seen
@@ -130,21 +144,21 @@ class PlanTally:
             tokens=max(player.tokens, so_far.tokens if so_far else 0),
             uses=1 + (so_far.uses if so_far else 0),
             ttl=player.ttl,
-            reason=SEVERAL_CALLS if player.ttl else ONE_CALL,
+            reason=SEVERAL_CALLS if player.ttl else IN_A_BATCH if call.lane is Lane.OVERNIGHT else ONE_CALL,
             cost_usd=(player.tokens - before.tokens) * price.scaleb(-6)
             + (so_far.cost_usd if so_far else Decimal(0)),
         )
 
 
 def _row(planned: PlannedPrefix, terms: Terms, warm: bool) -> PrefixRow:
-    branch, prefix, prices = planned.branch, planned.prefix, prices_at(terms.model, terms.now)
+    branch, prefix, prices = planned.branch, planned.prefix, terms.prices
     price = planned.uses * prices.input
     if prefix.ttl is not None:
         write = prices.cache_write_5m if prefix.ttl == "5m" else prices.cache_write_1h
         price = (prices.cache_read if warm else write) + (planned.uses - 1) * prices.cache_read
-    layers = ("instructions", *(part for part in (branch.sport, branch.tone) if part))
+    layers = layers_of(branch)
     return PrefixRow(
-        form=_form(branch.packed),
+        form=form_of(branch.packed),
         layers=layers,
         tokens=prefix.tokens,
         uses=planned.uses,
@@ -154,5 +168,11 @@ def _row(planned: PlannedPrefix, terms: Terms, warm: bool) -> PrefixRow:
     )
 
 
-def _form(packed: bool) -> str:
+def layers_of(branch: Branch) -> tuple[str, ...]:
+    """Name the layers of a shared prefix."""
+    return ("instructions", *(part for part in (branch.sport, branch.tone) if part))
+
+
+def form_of(packed: bool) -> str:
+    """Name the form in which a call is asked."""
     return "pack" if packed else "single"

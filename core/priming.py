@@ -6,7 +6,7 @@ it: in stages, where that saves enough.
 """
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
 
 from core.calls import Prefix
@@ -66,6 +66,17 @@ def stages_in_time(batch_seconds: float) -> int:
     return min(STAGES_MAX, max(1, in_time - 1))
 
 
+def readable_before(
+    stages: Sequence[Stage], prefixes: Mapping[Branch, PlannedPrefix], warm: Collection[str]
+) -> list[frozenset[str]]:
+    """Return the keys of what can be read when each stage begins, and at the end what all of them leave."""
+    readable = [frozenset(warm)]
+    for stage in stages:
+        written = {branch for call in stage for branch in _written(call, prefixes, readable[-1])}
+        readable.append(readable[-1] | {prefixes[branch].prefix.key for branch in written})
+    return readable
+
+
 def _path(leaf: Branch) -> tuple[Branch, Branch, Branch]:
     return Branch(leaf.packed), Branch(leaf.packed, leaf.sport), leaf
 
@@ -118,13 +129,11 @@ def _price(
     prices: ClassPrices,
 ) -> float:
     """Return what the shared layers of these calls cost, in millionths of a dollar."""
-    readable, cost_usd = set(warm), Decimal(0)
-    for stage in stages:
-        written = {branch for call in stage for branch in _written(call, prefixes, readable)}
+    cost_usd = Decimal(0)
+    for stage, readable in zip(stages, readable_before(stages, prefixes, warm), strict=False):
         for call in stage:
             path = tuple(prefixes[branch].prefix for branch in _path(call))
             cost_usd += prices.cost_of(_usage(path, readable))
-        readable.update(prefixes[branch].prefix.key for branch in written)
     return float(cost_usd.scaleb(6))
 
 

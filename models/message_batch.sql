@@ -68,6 +68,10 @@ WHERE account = :account AND state IN ('sent', 'open')
   AND (CAST(:batch_ids AS text[]) IS NULL OR batch_id = ANY(CAST(:batch_ids AS text[])))
 ORDER BY created_at, batch_id
 
+-- name: whole
+-- One batch.
+SELECT * FROM message_batch WHERE batch_id = :batch_id
+
 -- name: canceled
 -- The API has been asked to end a batch, and why; the first reason stays.
 UPDATE message_batch SET canceled_at = :now, cancel_reason = :reason

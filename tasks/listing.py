@@ -12,9 +12,10 @@ import sqlalchemy as sa
 from core.bill import plain_money
 from core.errors import BadInput
 from core.sharing import shared_out
-from core.states import InsightState, Outcome, SummaryState
+from core.states import BatchState, InsightState, Outcome, SummaryState
 from models.ai_usage_log import QUERIES as LEDGER
 from models.insight import QUERIES as INSIGHT
+from models.message_batch import QUERIES as BATCH
 from models.sql import Queries, load
 from models.summary import QUERIES as SUMMARY
 
@@ -68,6 +69,22 @@ def list_ledger(
 ) -> list[Row]:
     """Return ledger rows in the order they were sent. Raises as `list_insights`."""
     return _page(engine, LEDGER, "attempt", organization_id, limit, after, {"outcome": outcome})
+
+
+def list_batches(
+    engine: sa.Engine, *, state: BatchState | None = None, limit: int | None = None, after: str | None = None
+) -> list[Row]:
+    """Return message batches in the order they were made. Raises as `list_insights`."""
+    return _page(engine, BATCH, "batch", None, limit, after, {"state": state})
+
+
+def show_batch(engine: sa.Engine, batch_id: str) -> Row:
+    """Return one batch with what became of its items so far. Raises BadInput when there is none."""
+    asked = {"batch_id": batch_id}
+    with snapshot(engine) as connection:
+        row = connection.execute(BATCH["show"], asked).mappings().first()
+        outcomes = [_row(one) for one in connection.execute(BATCH["outcomes"], asked).mappings()]
+    return _row(_there(row, "batch", batch_id)) | {"outcomes": outcomes}
 
 
 def show_insight(engine: sa.Engine, insight_id: str) -> Row:
@@ -179,7 +196,7 @@ def _place(connection: sa.Connection, queries: Queries, what: str, after: str | 
 
 def _there(row: sa.RowMapping | None, what: str, row_id: str) -> sa.RowMapping:
     if row is None:
-        commands = {"insight": "insights", "summary": "summaries", "attempt": "ledger"}
+        commands = {"insight": "insights", "summary": "summaries", "attempt": "ledger", "batch": "batches"}
         raise BadInput(f"There is no {what} {row_id!r}; list them with: touchline {commands[what]} list")
     return row
 

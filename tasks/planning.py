@@ -14,19 +14,23 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from core.claimed import ClaimedInsight
 from core.clock import Clock
 from core.errors import NotReady
+from core.night import ExpectedNight
 from core.pages import plan_page
 from core.plan import RunPlan, plan_run
 from core.plan_report import PlanReport, PlanTally
 from core.settings import Settings
+from core.states import Lane
+from core.survey import Survey
 from database.engine import connect_async
 from models.insight import QUERIES
 from tasks.claude import make_client
 from tasks.insights import asked_for_prompts, insight_of
 from tasks.limits import Pace
+from tasks.primes import stages_to_prime, usual_seconds
 from tasks.surveys import Scope, in_reach, survey_due
 from tasks.terms import find_terms
 from tasks.transactions import Transactions
-from tasks.warmth import Warmth
+from tasks.warmth import warmth_in
 
 PAGE_INSIGHTS = 500
 
@@ -45,18 +49,42 @@ async def plan_due(
         stack.push_async_callback(engine.dispose)
         client = await _client(settings, stack)
         transactions = Transactions(engine, clock)
-        warmth = Warmth(transactions, account=settings.account, holder="plan", clock=clock)
+        warmth = warmth_in(asked.lane, transactions, account=settings.account, holder="plan", clock=clock)
         scope = await in_reach(transactions, asked, clock.now())
         survey = await survey_due(transactions, warmth, scope, model=model, now=clock.now())
         pace = Pace(transactions, account=settings.account, model=model, clock=clock)
         terms = await find_terms(
-            transactions, client, survey, model=model, settings=settings, pace=pace, clock=clock
+            transactions,
+            client,
+            survey,
+            model=model,
+            settings=settings,
+            pace=pace,
+            clock=clock,
+            lane=asked.lane,
         )
         plan = plan_run(survey, terms)
+        pages = _pages(transactions, plan, scope, settings)
+        if asked.lane is Lane.OVERNIGHT:
+            return await _night(transactions, plan, survey, pages, settings.account)
         tally, readable = PlanTally(plan, survey.warm), set(survey.warm)
-        async for page in _pages(transactions, plan, scope, settings):
+        async for page in pages:
             tally.add(plan_page(page, plan, readable))
         return tally.report()
+
+
+async def _night(
+    transactions: Transactions,
+    plan: RunPlan,
+    survey: Survey,
+    pages: AsyncIterator[list[ClaimedInsight]],
+    account: str,
+) -> PlanReport:
+    stages = await stages_to_prime(transactions, plan, survey.warm, account)
+    tally, night = PlanTally(plan, survey.warm), ExpectedNight(plan, stages, survey.warm)
+    async for page in pages:
+        tally.add(night.chunks(page))
+    return tally.report(stages, await usual_seconds(transactions, account))
 
 
 async def _client(settings: Settings, stack: AsyncExitStack) -> AsyncAnthropic | None:

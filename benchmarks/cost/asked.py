@@ -12,8 +12,8 @@ from benchmarks.cost.meter import Meter
 from core import prompt
 from core.errors import BooksDisagree
 from core.floor import FloorTally, PrefixNode, Request
-from core.pricing import prices_at
-from core.states import Tone
+from core.pricing import CacheTtl, prices_at
+from core.states import ServiceTier, Tone
 from core.usage import Usage
 
 MODEL = "claude-haiku-5-5"
@@ -33,14 +33,14 @@ class Asked:
     layers: tuple[prompt.Layer, ...]
     note: str
 
-    def blocks(self, marked: Collection[str]) -> tuple[list[Row], list[Row]]:
+    def blocks(self, marked: Collection[str], ttl: CacheTtl = "5m") -> tuple[list[Row], list[Row]]:
         """Return the system's blocks and the user's; layers named in `marked` end in a marker."""
-        layers = [text_block(layer.text, marked=layer.name in marked) for layer in self.layers]
+        layers = [text_block(layer.text, ttl if layer.name in marked else None) for layer in self.layers]
         return layers[:-1], [layers[-1], text_block(self.note)]
 
-    def body(self, marked: Collection[str]) -> Row:
+    def body(self, marked: Collection[str], ttl: CacheTtl = "5m") -> Row:
         """Return the arguments of a request."""
-        system, user = self.blocks(marked)
+        system, user = self.blocks(marked, ttl)
         return {
             "model": MODEL,
             "max_tokens": ANSWER_TOKENS_MAX,
@@ -57,9 +57,12 @@ class Asked:
         return sum(prompt.estimated_tokens(text, MODEL) for text in (*texts, self.note))
 
 
-def text_block(text: str, *, marked: bool = False) -> Row:
-    """Return a block of text, with a cache marker of five minutes if asked for."""
-    return {"type": "text", "text": text, **({"cache_control": {"type": "ephemeral"}} if marked else {})}
+def text_block(text: str, ttl: CacheTtl | None = None) -> Row:
+    """Return a block of text, with a cache marker if a lifetime is given."""
+    block: Row = {"type": "text", "text": text}
+    if ttl is not None:
+        block["cache_control"] = {"type": "ephemeral"} if ttl == "5m" else {"type": "ephemeral", "ttl": ttl}
+    return block
 
 
 def answer_format() -> Row:
@@ -98,8 +101,10 @@ def _asked(insight: Row, coach: Row, player: Row, today: date) -> Asked:
     return Asked(layers, prompt.note_text(title, text))
 
 
-def floor_usd(asked: Sequence[Asked], meter: Meter, now: datetime) -> Decimal:
+def floor_usd(asked: Sequence[Asked], meter: Meter, now: datetime, tier: ServiceTier) -> Decimal:
     """Return the cheapest bill for one call for each of these prompts, with answers as long as they came.
+
+    All at the prices of `tier`, and whoever writes a prefix, all others read it.
 
     Raises BooksDisagree when there were as many calls and yet other prompts than these.
     """
@@ -109,9 +114,10 @@ def floor_usd(asked: Sequence[Asked], meter: Meter, now: datetime) -> Decimal:
     tally = FloorTally()
     for each in asked:
         usage = Usage(each.tokens + meter.preamble_tokens)
-        tally.add(Request(usage=usage, model=MODEL, at=now, path=_path(each, meter.preamble_tokens)))
+        path = _path(each, meter.preamble_tokens)
+        tally.add(Request(usage=usage, model=MODEL, at=now, service_tier=tier, path=path))
     output_tokens = Decimal(meter.tokens["output_tokens"]) * len(asked) / meter.calls
-    return tally.total_usd() + (prices_at(MODEL, now).output * output_tokens).scaleb(-6)
+    return tally.total_usd() + (prices_at(MODEL, now, service_tier=tier).output * output_tokens).scaleb(-6)
 
 
 def _path(asked: Asked, tokens: int) -> tuple[PrefixNode, ...]:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 READY = "ready"  # the first line of a contender's process: it waits for its job
 STATUS = Path("/proc/self/status")
@@ -18,6 +19,7 @@ class Job:
     """One contender on one season; what Touchline's own need besides is in their environment."""
 
     contender: str  # as the row names it
+    lane: str
     prompts: str
     season: str  # the folder
     base_urls: tuple[str, ...]  # one emulator, or one for each kind of call
@@ -45,13 +47,14 @@ class Job:
 
 @dataclass(slots=True)
 class Told:
-    """What a contender's process measured of itself; `bills` only by Touchline."""
+    """What a contender's process measured of itself; the rest only by Touchline."""
 
     summaries: int = 0
     wall_seconds: float = 0.0
     cpu_seconds: float = 0.0
     peak_memory_mb: float = 0.0
     bills: dict[str, dict[str, list[str]]] = field(default_factory=dict)  # by name and key, one of each run
+    steps: list[dict[str, Any]] = field(default_factory=list)  # of the last run's waterfall
 
     def total_usd(self, bill: str, key: str = "cost_usd") -> Decimal:
         """Add up one figure over all runs."""

@@ -6,9 +6,10 @@ from dataclasses import asdict, dataclass
 from decimal import Decimal
 from pathlib import Path
 
+from core.states import Lane
+
 RESULTS = Path(__file__).parent.parent / "results"
 FILE = RESULTS / "cost.json"
-LANE = "live"
 PER_1000_STEP = Decimal("0.000000001")
 
 
@@ -52,12 +53,18 @@ def write_rows(rows: Iterable[Row], path: Path = FILE) -> None:
 
 
 def replaced(rows: Iterable[Row], new: Sequence[Row], names: Sequence[str]) -> list[Row]:
-    """Return the rows with those that were measured anew replaced, in the order of the suite."""
+    """Return the rows with those that were measured anew replaced, in the order of the suite, live first."""
     gone = {row.key for row in new}
     kept = [row for row in rows if row.key not in gone and row.workload in names]
-    return sorted([*kept, *new], key=lambda row: names.index(row.workload))
+    return sorted([*kept, *new], key=lambda row: (names.index(row.workload), row.lane))
 
 
-def find(rows: Iterable[Row], workload: str, contender: str, prompts: str = "reference") -> Row | None:
+def find(
+    rows: Iterable[Row],
+    workload: str,
+    contender: str,
+    prompts: str = "reference",
+    lane: str = Lane.LIVE,
+) -> Row | None:
     """Return one row, or None when it was not measured."""
-    return next((row for row in rows if row.key == (workload, prompts, LANE, contender)), None)
+    return next((row for row in rows if row.key == (workload, prompts, lane, contender)), None)

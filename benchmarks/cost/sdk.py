@@ -68,7 +68,7 @@ def _lean(text: str, note: str, *, marked: bool = False, **more: Any) -> Row:
         "model": MODEL,
         "max_tokens": ANSWER_TOKENS_MAX,
         "thinking": THINKING,
-        "system": [text_block(text, marked=marked)],
+        "system": [text_block(text, "5m" if marked else None)],
         "messages": [{"role": "user", "content": [text_block(note)]}],
         **more,
     }
