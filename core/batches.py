@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 from core.calls import PlannedCall
 from core.floor import PrefixNode
-from core.retry import Failure, Park, next_step
-from core.states import InsightState, Outcome, ServiceTier, Tone
+from core.retry import UNREADABLE, Failure, Park, next_step
+from core.states import InsightState, Outcome, ServiceTier, SkipReason, Tone
 from core.tally import path_of
 from core.usage import Usage
 from core.verdict import Judged, Verdict
@@ -45,6 +45,7 @@ class BatchedInsight:
     tone: Tone  # in which it was asked about
     unusable_answers: int
     waiting: bool  # still in the batch: nobody else has dealt with it meanwhile
+    summaries_enabled: bool = True  # else its coach has switched them off since
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,7 @@ class BatchedAttempt:
     prompt_version: str
     packed: bool
     insights: tuple[BatchedInsight, ...]  # in the order of the notes
+    player_id: str = ""
     service_tier: ServiceTier = ServiceTier.BATCH
 
 
@@ -77,32 +79,34 @@ def after_answer(attempt: BatchedAttempt, judged: Judged) -> Mapping[str, After]
     Without a usable answer an insight waits to be asked about alone, and is parked the second time; one
     that was refused alone is parked at once.
     """
-    alone = len(attempt.insights) == 1
+    refused_alone = judged.outcome is Outcome.REFUSED and len(attempt.insights) == 1
     after: dict[str, After] = {}
     for insight, verdict in zip(attempt.insights, judged.verdicts, strict=True):
-        if verdict.answer is not None:
-            after[insight.id] = After(verdict.state, verdict.state_reason, verdict=verdict)
-        elif (judged.outcome is Outcome.REFUSED and alone) or insight.unusable_answers + 1 >= ANSWERS_MAX:
-            after[insight.id] = After(InsightState.PARKED, verdict.state_reason, unusable=True)
+        if verdict.answer is None:
+            after[insight.id] = _unusable(insight, verdict.state_reason, at_once=refused_alone)
+        elif not insight.summaries_enabled:
+            after[insight.id] = After(InsightState.SKIPPED, SkipReason.SUMMARIES_OFF)
         else:
-            after[insight.id] = After(InsightState.PENDING, verdict.state_reason, unusable=True)
+            after[insight.id] = After(verdict.state, verdict.state_reason, verdict=verdict)
     return after
 
 
 def after_error(attempt: BatchedAttempt, failure: Failure) -> Mapping[str, After]:
-    """Say what becomes of the insights of an errored item: what the API will never take is parked."""
+    """Say what becomes of the insights of an errored item: what the API will never take is parked.
+
+    An answer that cannot be read was paid for, so it counts as one that cannot be used.
+    """
     step = next_step(failure, 1, 0.0)
-    if not isinstance(step, Park):
+    if failure.error_type not in UNREADABLE and not isinstance(step, Park):
         return all_after(attempt, After(InsightState.PENDING, failure.error_type))
-    alone = len(attempt.insights) == 1  # of several, one may be at fault
-    return {
-        insight.id: After(
-            InsightState.PARKED if alone or insight.unusable_answers else InsightState.PENDING,
-            step.reason,
-            unusable=True,
-        )
-        for insight in attempt.insights
-    }
+    reason = step.reason if isinstance(step, Park) else failure.error_type
+    at_once = isinstance(step, Park) and len(attempt.insights) == 1  # of several, one may be at fault
+    return {insight.id: _unusable(insight, reason, at_once=at_once) for insight in attempt.insights}
+
+
+def _unusable(insight: BatchedInsight, reason: str | None, *, at_once: bool) -> After:
+    last = at_once or insight.unusable_answers + 1 >= ANSWERS_MAX
+    return After(InsightState.PARKED if last else InsightState.PENDING, reason, unusable=True)
 
 
 def all_after(attempt: BatchedAttempt, after: After) -> Mapping[str, After]:

@@ -92,7 +92,7 @@ RETURNING batch_id
 -- name: to_settle
 -- Which of these items are not settled yet, held until the end of the transaction.
 SELECT item.attempt_id, log.occurred_at, log.model, log.price_version, log.prompt_version, item.packed,
-    item.insight_ids, prompt.tone
+    item.insight_ids, prompt.tone, log.player_id
 FROM batch_item AS item JOIN ai_usage_log AS log USING (attempt_id)
     JOIN prompt ON prompt.version = log.prompt_version
 WHERE item.batch_id = :batch_id AND item.attempt_id = ANY(CAST(:attempt_ids AS text[]))
@@ -101,7 +101,7 @@ ORDER BY item.attempt_id FOR UPDATE OF log
 
 -- name: insights_to_settle
 -- The insights of items as they are now, held until the end of the transaction.
-SELECT insight.id, insight.category, coach.skip_sensitive, insight.unusable_answers,
+SELECT insight.id, insight.category, coach.skip_sensitive, coach.summaries_enabled, insight.unusable_answers,
     insight.state = 'in_batch' AS waiting
 FROM insight JOIN coach ON coach.id = insight.coach_id
 WHERE insight.id = ANY(CAST(:insight_ids AS text[])) ORDER BY insight.id FOR UPDATE OF insight
@@ -147,6 +147,11 @@ GROUP BY state, state_reason, missed_due ORDER BY state, state_reason
 -- name: place
 -- Where a batch stands in the order of the list.
 SELECT created_at AS at, batch_id AS id FROM message_batch WHERE batch_id = :id
+
+-- name: need_attention
+-- How many batches are open, and how many of them past the time at which they should have been cancelled.
+SELECT count(*) AS batches_open, count(*) FILTER (WHERE due_at <= :now) AS batches_overdue
+FROM message_batch WHERE state IN ('sent', 'open')
 
 -- name: list
 -- Batches in the order they were made, one page after another.

@@ -29,6 +29,7 @@ class VendorBatch:
     ended_at: datetime | None  # None: not yet
     requests: int
     readable: bool  # its results can be had
+    canceled: bool  # somebody has asked to end it
 
 
 async def create_batch(client: AsyncAnthropic, requests: Sequence[Mapping[str, Any]]) -> VendorBatch:
@@ -94,6 +95,7 @@ def _seen(batch: MessageBatch) -> VendorBatch:
         ended_at=batch.ended_at if batch.processing_status == "ended" else None,
         requests=counts.processing + counts.succeeded + counts.errored + counts.canceled + counts.expired,
         readable=batch.results_url is not None,
+        canceled=batch.cancel_initiated_at is not None,
     )
 
 

@@ -95,6 +95,8 @@ async def _look_at(run: Run, batch: BatchRow) -> None:
         return
     try:
         seen = await look_at_batch(run.client, batch.vendor_id)
+        if seen.canceled and not batch.canceled_at:
+            await _note_canceled(run, batch, "elsewhere")
         if seen.ended_at is not None:
             await _collect(run, batch, seen)
         elif run.clock.now() >= batch.due_at and not batch.canceled_at:
@@ -109,7 +111,10 @@ async def _look_at(run: Run, batch: BatchRow) -> None:
 async def cancel(run: Run, batch: BatchRow, reason: str) -> None:
     """Have the API end a batch, and note why. Raises CallFailed."""
     await cancel_batch(run.client, batch.vendor_id)
+    await _note_canceled(run, batch, reason)
 
+
+async def _note_canceled(run: Run, batch: BatchRow, reason: str) -> None:
     async def write(connection: AsyncConnection) -> None:
         values = {"batch_id": batch.batch_id, "now": run.clock.now(), "reason": reason}
         await connection.execute(QUERIES["canceled"], values)
@@ -197,7 +202,7 @@ async def _settle_group(run: Run, batch: BatchRow, results: Mapping[str, Any]) -
         for half in (items[: len(items) // 2], items[len(items) // 2 :]):
             await _settle_group(run, batch, dict(half))
         return
-    for one in settled:
+    for one in sorted(settled, key=lambda one: not one.answered):  # they come in no order
         one.tell(run)
 
 

@@ -22,6 +22,7 @@ from core.states import Tone
 from database import embedded, migrate
 from database.engine import Database, connect, database
 from models.insight import QUERIES
+from models.message_batch import QUERIES as BATCHES
 from tasks.spool import spool_folder
 
 REACH_SECONDS_MAX = 3
@@ -184,14 +185,21 @@ def _check_insights(found: Database, now: datetime) -> Check:
     try:
         with engine.connect() as connection:
             waiting = connection.execute(QUERIES["need_attention"], {"now": now}).one()
+            batches = connection.execute(BATCHES["need_attention"], {"now": now}).one()
     finally:
         engine.dispose()
+    steps = []
+    if waiting.parked:
+        steps.append("Look at what is parked: touchline insights list --state parked")
+    if batches.batches_overdue:
+        steps.append("Settle what has ended of the batches: touchline batches collect")
     return Check(
         "insights",
         True,
         f"{waiting.leases_ended} with an ended lease, {waiting.deferred_due} deferred and due (the next run "
-        f"takes both), {waiting.deferred_later} deferred for later, {waiting.parked} parked",
-        "Look at what is parked: touchline insights list --state parked" if waiting.parked else None,
+        f"takes both), {waiting.deferred_later} deferred for later, {waiting.parked} parked; "
+        f"{batches.batches_open} batches open, {batches.batches_overdue} of them past their time",
+        " ".join(steps) or None,
     )
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -16,6 +16,7 @@ from core.batches import (
     all_after,
     errored,
 )
+from core.retry import NextStep, Park, Stop, next_step
 from core.settlement import Settlement, settled_by_failure, settled_by_reply, settled_without_answer
 from core.states import InsightState, Outcome, Tone
 from core.verdict import Reply, judge
@@ -34,11 +35,19 @@ class Read:
     attempt: BatchedAttempt
     settlement: Settlement
     effects: Conclusions
+    step: NextStep | None = None  # what an error means for the run; None: it was answered
+
+    @property
+    def answered(self) -> bool:
+        """Whether there was an answer, of whatever worth."""
+        return self.settlement.usage.total_input_tokens > 0
 
     def tell(self, run: Run) -> None:
         """Count what became of it, once it is committed."""
         for effect in self.effects.values():
             run.concluded(effect.state, effect.reason)
+        if self.answered or isinstance(self.step, Park | Stop):
+            run.heard(self.step, self.attempt.player_id)
         if self.settlement.outcome is Outcome.SUCCEEDED:
             insights = self.attempt.insights
             run.lessons.add(ANSWER + insights[0].tone, len(insights), self.settlement.usage.output_tokens)
@@ -61,6 +70,7 @@ async def attempts_to_settle(
             price_version=row.price_version,
             prompt_version=row.prompt_version,
             packed=row.packed,
+            player_id=row.player_id,
             insights=tuple(
                 BatchedInsight(tone=Tone(row.tone), **facts[insight_id]._mapping)
                 for insight_id in row.insight_ids
@@ -70,37 +80,46 @@ async def attempts_to_settle(
     ]
 
 
+class _Heard(NamedTuple):
+    """What a result says, before it is known which insights still wait for it."""
+
+    settlement: Settlement
+    after: Mapping[str, After]
+    reply: Reply | None = None
+    step: NextStep | None = None
+
+
 def read_result(run: Run, attempt: BatchedAttempt, result: Any, *, late: bool) -> Read:
     """Read a result. `late`: its batch was cancelled because it was due."""
-    settlement, after, reply = _read(run, attempt, result, late)
+    heard = _hear(run, attempt, result, late)
     waiting = {insight.id for insight in attempt.insights if insight.waiting}
     effects = {
-        insight_id: _conclusion(run, attempt, one, reply)
-        for insight_id, one in after.items()
+        insight_id: _conclusion(run, attempt, one, heard.reply)
+        for insight_id, one in heard.after.items()
         if insight_id in waiting
     }
-    return Read(attempt, settlement if effects else settlement.unused("claim_lost"), effects)
+    settlement = heard.settlement if effects else heard.settlement.unused("claim_lost")
+    return Read(attempt, settlement, effects, heard.step)
 
 
-def _read(
-    run: Run, attempt: BatchedAttempt, result: Any, late: bool
-) -> tuple[Settlement, Mapping[str, After], Reply | None]:
+def _hear(run: Run, attempt: BatchedAttempt, result: Any, late: bool) -> _Heard:
     now, kind = run.clock.now(), result.get("type") if isinstance(result, dict) else None
     if kind == "succeeded":
         try:
             reply = reply_of(result.get("message"))
         except CallFailed as unreadable:
             failure = unreadable.failure
-            return settled_by_failure(attempt, failure, now), after_error(attempt, failure), None
+            return _Heard(settled_by_failure(attempt, failure, now), after_error(attempt, failure))
         judged = judge(reply, attempt)
-        return settled_by_reply(attempt, reply, judged, now), after_answer(attempt, judged), reply
+        return _Heard(settled_by_reply(attempt, reply, judged, now), after_answer(attempt, judged), reply)
     if kind == "errored":
         failure = errored(*_error_of(result))
-        return settled_by_failure(attempt, failure, now), after_error(attempt, failure), None
+        step = next_step(failure, 1, 0.0)
+        return _Heard(settled_by_failure(attempt, failure, now), after_error(attempt, failure), step=step)
     outcome, reason = NOT_ANSWERED.get(str(kind), (Outcome.LOST, "result_unreadable"))
-    missed = late or outcome is Outcome.EXPIRED
-    after = After(InsightState.PENDING, reason, missed_due=missed)
-    return settled_without_answer(attempt, outcome, reason, now), all_after(attempt, after), None
+    after = After(InsightState.PENDING, reason, missed_due=late or outcome is Outcome.EXPIRED)
+    settlement = settled_without_answer(attempt, outcome, reason, now)
+    return _Heard(settlement, all_after(attempt, after))
 
 
 def _error_of(result: Mapping[str, Any]) -> tuple[str, str | None]:
