@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from core.report import RunReport
     from tasks.run import Watch
 
-COLUMNS = ("batch_id", "kind", "state", "requests", "created_at", "due_at")  # that fit a terminal
+COLUMNS = ("batch_id", "kind", "state", "requests")  # that fit a terminal
 BatchArgument = Annotated[str, typer.Argument(help="The batch's id, as `touchline batches list` shows it.")]
 
 app = typer.Typer(no_args_is_help=True, help="Message batches of the overnight lane.")

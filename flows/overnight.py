@@ -49,6 +49,7 @@ async def summarize_overnight(
         await replay_spool(run.engine, settings.home)
         await begin_run(run, organization_id)
         try:
+            await collect_open(run)  # of earlier runs: what it did not answer is due again
             await drain(run, Scope(organization_id, insight_limit, Lane.OVERNIGHT))
         finally:
             report = await report_of_runs(run, [run_id])
@@ -70,12 +71,17 @@ async def collect_batches(clock: Clock | None = None, watch: Watch | None = None
         run_id=run_id, settings=settings, model=settings.model, clock=clock, watch=watch, lane=Lane.OVERNIGHT
     ) as run:
         await replay_spool(run.engine, settings.home)
-        run_ids = await runs_with_open_batches(run)
-        await look_at_all(run)
-        report = await report_collected(run, run_ids)
+        report = await collect_open(run)
         await publish_report(report)
     report.raise_when_set_up_wrong()
     return report
+
+
+async def collect_open(run: Run) -> RunReport:
+    """Settle what has ended of all that is open; gives the report on the runs that had sent it."""
+    run_ids = await runs_with_open_batches(run)
+    await look_at_all(run)
+    return await report_collected(run, run_ids)
 
 
 async def drain(run: Run, asked: Scope) -> None:
