@@ -28,8 +28,8 @@ check: setup ## lint, format and types
 	$(RUN)/ruff format --check .
 	$(RUN)/mypy
 
-bench-cost: $(VENV)/installed-bench ## what 1,000 summaries cost, beside others; WORKLOAD=club for a short one
-	$(RUN)/python -m benchmarks.cost $(WORKLOAD)
+bench-cost: $(VENV)/installed-bench ## what 1,000 summaries cost, beside others; WORKLOAD=club for a short one, LANE=overnight for that part
+	$(RUN)/python -m benchmarks.cost "$(WORKLOAD)" "$(LANE)"
 
 $(VENV)/installed-bench: $(VENV)/installed
 	$(RUN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,bench]'

@@ -14,7 +14,7 @@ from core.usage import Usage
 from core.verdict import Judged, Verdict
 
 REQUESTS_MAX = 100_000  # of one batch, by the API
-BYTES_MAX = 64_000_000  # the API takes 256 MB; what is sent is held in memory several times over
+BYTES_MAX = 32_000_000  # the API takes 256 MB; what is sent is held in memory several times over
 POLL_SECONDS_FIRST = 10.0
 POLL_SECONDS_MAX = 300.0
 POLL_GROWTH = 1.5

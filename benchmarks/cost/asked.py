@@ -104,9 +104,8 @@ def _asked(insight: Row, coach: Row, player: Row, today: date) -> Asked:
 def floor_usd(asked: Sequence[Asked], meter: Meter, now: datetime, tier: ServiceTier) -> Decimal:
     """Return the cheapest bill for one call for each of these prompts, with answers as long as they came.
 
-    All at the prices of `tier`, and whoever writes a prefix, all others read it.
-
-    Raises BooksDisagree when there were as many calls and yet other prompts than these.
+    All at the prices of `tier`; in batches, whose items read nothing of each other, only what whole sports
+    and tones share is cached. Raises BooksDisagree when there were as many calls and yet other prompts.
     """
     meant = sum(each.tokens for each in asked) + len(asked) * meter.preamble_tokens
     if meter.calls == len(asked) and meter.total_input_tokens != meant:
@@ -114,16 +113,16 @@ def floor_usd(asked: Sequence[Asked], meter: Meter, now: datetime, tier: Service
     tally = FloorTally()
     for each in asked:
         usage = Usage(each.tokens + meter.preamble_tokens)
-        path = _path(each, meter.preamble_tokens)
+        path = _path(each.layers[:-1] if tier == ServiceTier.BATCH else each.layers, meter.preamble_tokens)
         tally.add(Request(usage=usage, model=MODEL, at=now, service_tier=tier, path=path))
     output_tokens = Decimal(meter.tokens["output_tokens"]) * len(asked) / meter.calls
     return tally.total_usd() + (prices_at(MODEL, now, service_tier=tier).output * output_tokens).scaleb(-6)
 
 
-def _path(asked: Asked, tokens: int) -> tuple[PrefixNode, ...]:
+def _path(layers: Sequence[prompt.Layer], tokens: int) -> tuple[PrefixNode, ...]:
     """Name each prefix by its texts."""
     path, key = [], ""
-    for layer in asked.layers:
+    for layer in layers:
         tokens += prompt.estimated_tokens(layer.text, MODEL)
         key = f"{key}/{hash(layer.text)}"
         path.append(PrefixNode(key, tokens))

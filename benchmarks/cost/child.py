@@ -26,6 +26,9 @@ CONTENDERS: Mapping[str, tuple[str, str]] = {  # the module and its function: ot
     "touchline-single": ("ours", "single"),
     "touchline-packed": ("ours", "packed"),
     "trickle": ("trickle", "run_by_the_clock"),
+    "batch-naive": ("batches", "naive"),
+    "batch-cold": ("batches", "cold"),
+    "batch-prewarmed": ("batches", "prewarmed"),
 }
 READS_NO_SEASON = {"ours", "trickle"}  # they have it in their database, or load it bit by bit
 

@@ -7,30 +7,37 @@ from decimal import Decimal
 from benchmarks.cost.asked import MODEL, Asked, floor_usd
 from benchmarks.cost.job import Job, Told
 from benchmarks.cost.meter import Meter
-from benchmarks.cost.rows import LANE, PER_1000_STEP, Row
-from benchmarks.cost.suite import SAME_PROMPTS, Workload
+from benchmarks.cost.rows import PER_1000_STEP, Row
+from benchmarks.cost.suite import BATCHES, SAME_PROMPTS, Workload
 from core.bill import plain_money
+from core.calls import service_tier_of
 from core.errors import BooksDisagree
+from core.states import Lane
 
 PER_MINUTE = {"build": {"requests": 5_000, "input": 5_000_000, "output": 1_000_000}}
 BURST_SECONDS = 1
 FLOOR_WITHIN = Decimal("0.001")  # lengths that no marker tells are estimated in a run's own floor
+NAIVE_WITHIN = Decimal("0.001")  # players grow older, and a naive bill may be of another day
 FIRST_BYTE_SECONDS, OUTPUT_TOKEN_SECONDS = 1.177, 0.0044
 
 
-def check(workload: Workload, job: Job, told: Told, meter: Meter, asked: Sequence[Asked]) -> None:
+def check(
+    workload: Workload, job: Job, told: Told, meter: Meter, asked: Sequence[Asked], naive: Row | None
+) -> None:
     """Hold what was told against the meter. Raises BooksDisagree where they differ."""
-    contender = job.contender
+    contender, about = job.contender, f"{workload.name}, {job.lane}, {job.contender}"
     if told.bills and told.total_usd("billed") != meter.cost_usd:
-        raise BooksDisagree(
-            f"{workload.name}, {contender}: {told.total_usd('billed')} reported, {meter.cost_usd} metered"
-        )
+        raise BooksDisagree(f"{about}: {told.total_usd('billed')} reported, {meter.cost_usd} metered")
     if told.summaries != len(asked):
-        raise BooksDisagree(f"{workload.name}, {contender}: {told.summaries} of {len(asked)} summaries")
+        raise BooksDisagree(f"{about}: {told.summaries} of {len(asked)} summaries")
     if contender == "touchline-single" and meter.calls == len(asked):  # the calls that all could have made
-        floor, reported = floor_usd(asked, meter, datetime.now(UTC)), told.total_usd("billed", "floor_usd")
+        floor, reported = _floor_usd(job, asked, meter), told.total_usd("billed", "floor_usd")
         if abs(reported / floor - 1) > FLOOR_WITHIN:
-            raise BooksDisagree(f"{workload.name}: a floor of {reported} reported, {floor} by the prompts")
+            raise BooksDisagree(f"{about}: a floor of {reported} reported, {floor} by the prompts")
+    if contender == "batch-naive" and naive:  # a bill on file may be of other prompts
+        half = Decimal(naive.cost_usd) / 2
+        if abs(meter.cost_usd / half - 1) > NAIVE_WITHIN:
+            raise BooksDisagree(f"{about}: {meter.cost_usd}, half of naive is {half}; measure naive anew")
 
 
 def row_of(
@@ -42,14 +49,14 @@ def row_of(
     return Row(
         workload=workload.name,
         prompts=job.prompts,
-        lane=LANE,
+        lane=job.lane,
         contender=job.contender,
         model=MODEL,
         calls=meter.calls,
         cost_usd=plain_money(meter.cost_usd),
         usd_per_1000_summaries=plain_money(per_1000),
         percent_of_naive=round(float(100 * meter.cost_usd / naive_usd), 3) if naive_usd else None,
-        efficiency=_efficiency(workload, job.contender, told, meter, asked),
+        efficiency=_efficiency(workload, job, told, meter, asked),
         predicted_cost_usd=None if predicted is None else plain_money(predicted),
         hit_rate=round(meter.hit_rate, 6),
         wall_seconds=round(told.wall_seconds, 3),
@@ -60,16 +67,20 @@ def row_of(
 
 
 def _efficiency(
-    workload: Workload, contender: str, told: Told, meter: Meter, asked: Sequence[Asked]
+    workload: Workload, job: Job, told: Told, meter: Meter, asked: Sequence[Asked]
 ) -> float | None:
     """Return floor / cost: Touchline's by its own report, the others' by the prompts that all share."""
     if told.bills:
         floor = told.total_usd("billed", "floor_usd")
-    elif contender in SAME_PROMPTS and not workload.insights_a_day:
-        floor = floor_usd(asked, meter, datetime.now(UTC))
+    elif job.contender in (*SAME_PROMPTS, *BATCHES) and not workload.insights_a_day:
+        floor = _floor_usd(job, asked, meter)
     else:
         return None
     return round(float(floor / meter.cost_usd), 6)
+
+
+def _floor_usd(job: Job, asked: Sequence[Asked], meter: Meter) -> Decimal:
+    return floor_usd(asked, meter, datetime.now(UTC), service_tier_of(Lane(job.lane)))
 
 
 def _bound_seconds(workload: Workload, meter: Meter) -> float | None:

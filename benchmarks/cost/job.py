@@ -47,7 +47,7 @@ class Job:
 
 @dataclass(slots=True)
 class Told:
-    """What a contender's process measured of itself; the rest only by Touchline."""
+    """What a contender's process measured of itself; `bills` and `steps` only by Touchline."""
 
     summaries: int = 0
     wall_seconds: float = 0.0

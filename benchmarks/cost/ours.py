@@ -1,25 +1,29 @@
-"""Touchline itself: the flow as it is, on a database of its own, in this process.
+"""Touchline itself: its flows as they are, on a database of its own, in this process.
 
 The environment says which database, and which Prefect server.
 """
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
 from anthropic.resources.messages import AsyncMessages
 
 from benchmarks.cost.asked import Asked
-from benchmarks.cost.emulator_clock import EmulatorClock
+from benchmarks.cost.emulator_clock import EmulatorClock, NightClock
 from benchmarks.cost.job import Job, Told
 from core.report import RunReport
+from core.states import Lane
+from flows.overnight import summarize_overnight
 from flows.summarize import summarize_pending
 
 PACKED = 5
 FORESEEN = ("predicted", "predicted_given_answers")
 MONEY = ("cost_usd", "floor_usd")
+
+RunOf = Callable[[int], Coroutine[Any, Any, RunReport]]  # by the most insights of a call
 
 
 def single(job: Job, asked: Sequence[Asked], told: Told) -> None:
@@ -35,16 +39,27 @@ def packed(job: Job, asked: Sequence[Asked], told: Told) -> None:
 def _run(job: Job, told: Told, insights_per_call: int) -> None:
     if job.record:
         _record(Path(job.record))
-    clock = EmulatorClock(job.base_url) if job.follows_emulator else None
+    run = _overnight(job) if job.lane == Lane.OVERNIGHT else _live(job)
     with told.timed():
-        report = asyncio.run(summarize_pending(insights_per_call=insights_per_call, clock=clock))
+        report = asyncio.run(run(insights_per_call))
     tell(told, [report])
+
+
+def _live(job: Job) -> RunOf:
+    clock = EmulatorClock(job.base_url) if job.follows_emulator else None
+    return lambda insights_per_call: summarize_pending(insights_per_call=insights_per_call, clock=clock)
+
+
+def _overnight(job: Job) -> RunOf:
+    clock = NightClock(job.base_url)
+    return lambda insights_per_call: summarize_overnight(insights_per_call=insights_per_call, clock=clock)
 
 
 def tell(told: Told, reports: Sequence[RunReport]) -> None:
     """Note what the runs did and cost: each bill as the list of the runs' own."""
     told.summaries = sum(report.insights.get("summarized", 0) for report in reports)
     written = [report.to_json() for report in reports]
+    told.steps = written[-1]["waterfall"]["steps"]
     told.bills = {
         name: {key: [bill[name][key] for bill in written] for key in MONEY} for name in ("billed", *FORESEEN)
     }

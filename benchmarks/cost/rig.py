@@ -26,8 +26,10 @@ from benchmarks.cost.job import READY, Job, Told
 from cli.emulator import running_process
 from cli.prefect_api import prefect_api
 from core.prompt import sports
+from core.states import Lane
 from database import embedded, migrate
 from database.engine import connect
+from tasks.config import set_setting
 from tasks.season import ingest
 
 OURS = ("ANTHROPIC_", "TOUCHLINE_", "DATABASE_URL", "PREFECT_")
@@ -96,6 +98,13 @@ def loaded_database(of: Rig, season: Path | None) -> Iterator[str]:
             ingest(engine, season, home=of.home, sports=frozenset(sports()), now=datetime.now(UTC))
             engine.dispose()
         yield str(make_url(url).database)
+
+
+def choose_lane(url: str, lane: Lane) -> None:
+    """Have all clubs of a database choose a lane."""
+    engine = connect(url)
+    set_setting(engine, "lane", lane, None, changed_by="bench", now=datetime.now(UTC))
+    engine.dispose()
 
 
 @contextmanager

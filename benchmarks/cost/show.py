@@ -1,4 +1,4 @@
-"""What is shown: a table of the rows, the targets beside their figures, and a chart for the README."""
+"""What is shown: tables of the rows and of the targets beside their figures, and a chart for the README."""
 
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
@@ -9,16 +9,22 @@ from rich.table import Table
 
 from benchmarks.cost.measure import Measured
 from benchmarks.cost.rows import RESULTS, Row, find
-from benchmarks.cost.suite import EVERYBODY, LEAN, OURS
+from benchmarks.cost.suite import EVERYBODY, LEAN, OURS, OVERNIGHT
 from benchmarks.cost.targets import Target
+from core.states import Lane
 
 CHART = RESULTS / "cost.png"
 CHARTED = ("club", "platform")
-NOTE = "claude-haiku-5-5, reference prompts, billed by the local emulator; light: short prompts of their own"
-WIDTH = 150
+NOTE = (
+    "claude-haiku-5-5, reference prompts, billed by the local emulator; "
+    "light: short prompts of their own, dark: message batches"
+)
+LANES = {Lane.LIVE: EVERYBODY, Lane.OVERNIGHT: OVERNIGHT}
+WIDTH = 160
 COLUMNS = (
     "workload",
     "prompts",
+    "lane",
     "contender",
     "calls",
     "$ / 1,000",
@@ -40,14 +46,19 @@ def show_progress(console: Console, found: Measured) -> None:
         cost = Decimal(row.cost_usd)
         before, given = found.foreseen_usd / cost - 1, Decimal(row.predicted_cost_usd) / cost - 1
         told = f"; predicted {before:+.2%}, given the answers' lengths {given:+.2%}"
-    console.print(f"{row.workload}, {row.prompts}, {row.contender}: ${row.cost_usd}{told}", highlight=False)
+    console.print(
+        f"{row.workload}, {row.prompts}, {row.lane}, {row.contender}: ${row.cost_usd}{told}", highlight=False
+    )
 
 
 def show_rows(console: Console, rows: Iterable[Row]) -> None:
-    """Print the rows; `off by` is how far the prediction given the answers was from the bill."""
+    """Print the rows; `off by` is how far the prediction given the answers was from the bill.
+
+    Overnight, `wall s` is what is left when all waiting takes no time.
+    """
     table = Table(title="what 1,000 summaries cost")
     for number, name in enumerate(COLUMNS):
-        table.add_column(name, justify="right" if number > 2 else "left", no_wrap=True)
+        table.add_column(name, justify="right" if number > 3 else "left", no_wrap=True)
     for row in rows:
         table.add_row(*_cells(row))
     console.print(table)
@@ -58,6 +69,7 @@ def _cells(row: Row) -> Sequence[str]:
     return (
         row.workload,
         row.prompts,
+        row.lane,
         row.contender,
         f"{row.calls:,}",
         f"{Decimal(row.usd_per_1000_summaries):.4f}",
@@ -94,20 +106,16 @@ def draw_chart(rows: Sequence[Row], path: Path = CHART) -> None:
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    charted = {
-        workload: [(name, row) for name in EVERYBODY if (row := find(rows, workload, name))]
-        for workload in CHARTED
-    }
-    charted = {workload: found for workload, found in charted.items() if found}
+    charted = {workload: found for workload in CHARTED if (found := _found(rows, workload))}
     if not charted:
         return
     figure, panels = pyplot.subplots(
-        1, len(charted), figsize=(6 * len(charted), 3.6), squeeze=False, layout="constrained"
+        1, len(charted), figsize=(6 * len(charted), 4.6), squeeze=False, layout="constrained"
     )
     for panel, (workload, found) in zip(panels[0], charted.items(), strict=True):
-        names = [name for name, _ in found]
-        prices = [float(row.usd_per_1000_summaries) for _, row in found]
-        bars = panel.barh(names, prices, color=[_colour(name) for name in names])
+        names = [_label(row) for row in found]
+        prices = [float(row.usd_per_1000_summaries) for row in found]
+        bars = panel.barh(names, prices, color=[_colour(row) for row in found])
         panel.bar_label(bars, labels=[f"{price:.3f}" for price in prices], padding=3, fontsize=8)
         panel.invert_yaxis()
         panel.margins(x=0.12)
@@ -118,7 +126,23 @@ def draw_chart(rows: Sequence[Row], path: Path = CHART) -> None:
     pyplot.close(figure)
 
 
-def _colour(contender: str) -> str:
-    if contender in LEAN:
+def _found(rows: Sequence[Row], workload: str) -> list[Row]:
+    return [
+        row
+        for lane, names in LANES.items()
+        for name in names
+        if (row := find(rows, workload, name, lane=lane))
+    ]
+
+
+def _label(row: Row) -> str:
+    shown_twice = row.contender in EVERYBODY
+    return f"{row.contender}, overnight" if row.lane == Lane.OVERNIGHT and shown_twice else row.contender
+
+
+def _colour(row: Row) -> str:
+    if row.contender in LEAN:
         return "#d3d9e0"
-    return "#1b7f5c" if contender in OURS else "#8a97a5"
+    if row.contender in OURS:
+        return "#0d4f38" if row.lane == Lane.OVERNIGHT else "#1b7f5c"
+    return "#5d6875" if row.lane == Lane.OVERNIGHT else "#8a97a5"

@@ -6,16 +6,23 @@ from decimal import Decimal
 
 from benchmarks.cost.misses import Misses
 from benchmarks.cost.rows import Row, find
-from benchmarks.cost.suite import FIXED_LIFETIMES, OURS, SAME_PROMPTS, WORKLOADS
+from benchmarks.cost.suite import BATCHES, FIXED_LIFETIMES, OURS, SAME_PROMPTS, WORKLOADS
+from benchmarks.cost.texts import PRODUCT_SET
+from core.states import Lane
 
 MISSES = "club-misses"
 PER_1000_USD_MAX = {
-    ("club", "touchline-packed"): "0.111",
-    ("platform", "touchline-packed"): "0.108",
-    ("club", "touchline-single"): "0.153",
-    ("platform", "touchline-single"): "0.150",
+    (Lane.LIVE, "club", "touchline-packed"): "0.111",
+    (Lane.LIVE, "platform", "touchline-packed"): "0.108",
+    (Lane.LIVE, "club", "touchline-single"): "0.153",
+    (Lane.LIVE, "platform", "touchline-single"): "0.150",
+    (Lane.OVERNIGHT, "club", "touchline-packed"): "0.060",
+    (Lane.OVERNIGHT, "platform", "touchline-packed"): "0.055",
+    (Lane.OVERNIGHT, "club", "touchline-single"): "0.089",
+    (Lane.OVERNIGHT, "platform", "touchline-single"): "0.081",
 }
-EFFICIENCY_MIN = 0.97
+EFFICIENCY_MIN = {Lane.LIVE: 0.97, Lane.OVERNIGHT: 0.95}
+PERCENT_OF_NAIVE_MAX = 10.0  # overnight, packed, with the product's own prompts
 PREDICTED_WITHIN = 0.01
 TRICKLE_WITHIN = 1.03
 MISSES_MAX = 1.05
@@ -42,6 +49,7 @@ class Target:
 def targets(rows: Sequence[Row], misses: Mapping[str, Misses]) -> Iterator[Target]:
     """Give every target whose rows are there; `misses` by contender."""
     yield from _prices(rows)
+    yield from _percents(rows)
     yield from _below_others(rows)
     yield from _predictions(rows)
     yield from _trickles(rows)
@@ -52,31 +60,47 @@ def targets(rows: Sequence[Row], misses: Mapping[str, Misses]) -> Iterator[Targe
 
 
 def _prices(rows: Sequence[Row]) -> Iterator[Target]:
-    for (workload, contender), most in PER_1000_USD_MAX.items():
-        if row := find(rows, workload, contender):
-            name = f"{workload}, {contender}"
+    for (lane, workload, contender), most in PER_1000_USD_MAX.items():
+        if row := find(rows, workload, contender, lane=lane):
+            name = f"{workload}, {lane}, {contender}"
             yield Target(f"{name}: $ per 1,000 summaries", float(row.usd_per_1000_summaries), float(most))
-            yield Target(f"{name}: efficiency", row.efficiency or 0.0, EFFICIENCY_MIN, at_least=True)
+            yield Target(f"{name}: efficiency", row.efficiency or 0.0, EFFICIENCY_MIN[lane], at_least=True)
+
+
+def _percents(rows: Sequence[Row]) -> Iterator[Target]:
+    for workload in WORKLOADS:
+        row = find(rows, workload.name, "touchline-packed", PRODUCT_SET, Lane.OVERNIGHT)
+        if row and row.percent_of_naive:
+            name = f"{row.workload}, {row.prompts}, {row.lane}, {row.contender}: % of naive"
+            yield Target(name, row.percent_of_naive, PERCENT_OF_NAIVE_MAX)
 
 
 def _below_others(rows: Sequence[Row]) -> Iterator[Target]:
-    """Ours against the cheapest of those that use the same prompts, on every workload that has them."""
+    """Ours against the cheapest of those that use the same prompts, live or, overnight, in either lane."""
     for workload in WORKLOADS:
         for prompts in workload.prompts:
             others = _costs(rows, workload.name, prompts, SAME_PROMPTS[1:])
-            for ours in OURS if others else ():
-                if row := find(rows, workload.name, ours, prompts):
-                    cheapest = min(others, key=others.__getitem__)
-                    name = f"{workload.name}, {prompts}, {ours}: cost / {cheapest}'s"
-                    yield Target(name, float(Decimal(row.cost_usd) / others[cheapest]), 1.0)
+            yield from _below(rows, workload.name, prompts, Lane.LIVE, others)
+            others |= _costs(rows, workload.name, prompts, BATCHES, Lane.OVERNIGHT)
+            yield from _below(rows, workload.name, prompts, Lane.OVERNIGHT, others)
+
+
+def _below(
+    rows: Sequence[Row], workload: str, prompts: str, lane: Lane, others: Mapping[str, Decimal]
+) -> Iterator[Target]:
+    for contender in OURS if others else ():
+        if row := find(rows, workload, contender, prompts, lane):
+            cheapest = min(others, key=others.__getitem__)
+            name = f"{workload}, {prompts}, {lane}, {contender}: cost / {cheapest}'s"
+            yield Target(name, float(Decimal(row.cost_usd) / others[cheapest]), 1.0)
 
 
 def _predictions(rows: Iterable[Row]) -> Iterator[Target]:
     for row in rows:
         if row.predicted_cost_usd and row.workload in ("club", "club-mixed", "platform"):
             off = abs(Decimal(row.predicted_cost_usd) / Decimal(row.cost_usd) - 1)
-            name = f"{row.workload}, {row.prompts}, {row.contender}: predicted / billed, given the answers"
-            yield Target(f"{name}: off by", float(off), PREDICTED_WITHIN)
+            name = f"{row.workload}, {row.prompts}, {row.lane}, {row.contender}: predicted / billed"
+            yield Target(f"{name}, given the answers: off by", float(off), PREDICTED_WITHIN)
 
 
 def _trickles(rows: Sequence[Row]) -> Iterator[Target]:
@@ -104,6 +128,8 @@ def _times(rows: Sequence[Row]) -> Iterator[Target]:
         yield Target("club: bill at speed 10 / at speed 1, off by", float(abs(fast / slow - 1)), 0.0)
 
 
-def _costs(rows: Sequence[Row], workload: str, prompts: str, contenders: Sequence[str]) -> dict[str, Decimal]:
-    found = {name: find(rows, workload, name, prompts) for name in contenders}
+def _costs(
+    rows: Sequence[Row], workload: str, prompts: str, contenders: Sequence[str], lane: str = Lane.LIVE
+) -> dict[str, Decimal]:
+    found = {name: find(rows, workload, name, prompts, lane) for name in contenders}
     return {name: Decimal(row.cost_usd) for name, row in found.items() if row}
