@@ -57,8 +57,7 @@ def draw_stairs(steps: Sequence[Mapping[str, Any]], summaries: int, path: Path =
     panel.bar(names, taken_off, bottom=prices, color=TAKEN_OFF, width=0.6)
     labels = [f"{price:.3f}  ({step['share']:.1%})" for price, step in zip(prices, steps, strict=True)]
     panel.bar_label(bars, labels=labels, padding=3, fontsize=9)
-    panel.margins(y=0.1)
-    panel.set_ylim(bottom=0)
+    panel.set_ylim(0, 1.1 * max(prices))  # room for the highest label
     panel.spines[["top", "right"]].set_visible(False)
     panel.set_title(TITLE, fontsize=10)
     figure.supxlabel(NOTE, fontsize=8)
