@@ -18,7 +18,6 @@ BYTES_MAX = 32_000_000  # the API takes 256 MB; what is sent is held in memory s
 POLL_SECONDS_FIRST = 10.0
 POLL_SECONDS_MAX = 300.0
 POLL_GROWTH = 1.5
-SAME_LENGTH = 0.98  # a planned length, beside the counted one of the same prefix
 ANSWERS_MAX = 2  # an insight without a usable answer is asked about once more, then parked
 NOT_ANSWERED = {  # result types without a message, as the ledger and the insights have them
     "canceled": (Outcome.CANCELED, "batch_canceled"),
@@ -114,9 +113,10 @@ def all_after(attempt: BatchedAttempt, after: After) -> Mapping[str, After]:
     return {insight.id: after for insight in attempt.insights}
 
 
-def errored(error_type: str, request_id: str | None) -> Failure:
+def errored(error_type: str, request_id: str | None, error_code: str | None = None) -> Failure:
     """Return what is known of an errored item. No item of a batch is heard twice, so none is lost."""
-    return Failure(status=_STATUS.get(error_type, 500), error_type=error_type, request_id=request_id)
+    status = _STATUS.get(error_type, 500)
+    return Failure(status=status, error_type=error_type, error_code=error_code, request_id=request_id)
 
 
 def next_pause(seconds: float) -> float:
@@ -151,6 +151,10 @@ def kept_warm(path: Sequence[PrefixNode], usage: Usage) -> tuple[str, ...]:
 
     What lies inside the prefix that it read is not kept alive by that, so far as is documented.
     """
-    if usage.total_input_tokens == usage.input_tokens:
+    read, cached = usage.cache_read_tokens, usage.total_input_tokens - usage.input_tokens
+    if not path or not cached:
         return ()
-    return tuple(node.key for node in path if node.tokens >= usage.cache_read_tokens * SAME_LENGTH)
+    counted = cached / path[-1].tokens  # of a planned token: the deepest marker ends what is cached
+    places = range(len(path))
+    read_place = min(places, key=lambda place: abs(path[place].tokens * counted - read)) if read else 0
+    return tuple(node.key for node in path[read_place:])

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 from core.calls import Chunk, PlannedCall
 from core.claimed import ClaimedInsight
@@ -19,6 +20,12 @@ class ExpectedNight:
         self._readable = before[-1]
         self._main = plan.reading_only(self._readable)
         self._primes = {leaf: before[number] for number, stage in enumerate(stages) for leaf in stage}
+        self._stages = {leaf: number for number, stage in enumerate(stages) for leaf in stage}
+        self._made: dict[str, datetime] = {}  # when a prime is made, by its first insight
+
+    def made_at(self, call: PlannedCall) -> datetime:
+        """Return when a call is made, as far as the order goes: primes before the rest, stage by stage."""
+        return self._made.get(call.about.id, self._plan.terms.now)
 
     def chunks(self, claimed: Iterable[ClaimedInsight]) -> tuple[Chunk, ...]:
         """Return the calls of a page."""
@@ -30,5 +37,7 @@ class ExpectedNight:
         readable = self._primes.pop(leaf, None)
         if readable is None:
             return call
+        ahead = timedelta(seconds=len(self._stages) - self._stages[leaf])
+        self._made[call.about.id] = self._plan.terms.now - ahead
         (chunk,) = plan_page(call.insights, self._plan, set(readable))
         return chunk.calls[0]

@@ -1,8 +1,9 @@
 """What a plan tells of itself: PLAN of the interfaces, added up page by page."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -11,7 +12,7 @@ from core.calls import Chunk, PlannedCall
 from core.forecast import Forecast, Load, forecast
 from core.plan import Branch, PlannedPrefix, RunPlan, Terms
 from core.pricing import CacheTtl
-from core.priming import Stage
+from core.priming import Stage, writes_of
 from core.settlement import predicted_entry
 from core.states import Lane
 from core.tally import RunTally
@@ -95,12 +96,12 @@ class PlanTally:
         self._players: dict[tuple[str, CacheTtl | None], PrefixRow] = {}
         self._players_seen: set[str] = set()
 
-    def add(self, chunks: Iterable[Chunk]) -> None:
-        """Add the planned calls of a page, on which every player is whole."""
+    def add(self, chunks: Iterable[Chunk], at: Callable[[PlannedCall], datetime] | None = None) -> None:
+        """Add the planned calls of a page, on which every player is whole; `at` says when each is made."""
         self._players_seen.clear()
         for call in (call for chunk in chunks for call in chunk.calls):
             usage = call.predicted
-            self._bill.add(predicted_entry(call, self._plan.terms.now))
+            self._bill.add(predicted_entry(call, at(call) if at else self._plan.terms.now))
             self._packs[len(call.insights)] += 1
             self._load = Load(
                 self._load.calls + 1,
@@ -115,7 +116,11 @@ class PlanTally:
         limit = forecast(self._load, terms.limits, terms.concurrency)
         if terms.lane is Lane.OVERNIGHT and self._packs:
             limit = Forecast((len(stages) + 1) * batch_seconds, "batches, one after another")
-        shared = [_row(one, terms, one.prefix.key in self._warm) for one in self._plan.prefixes.values()]
+        written = writes_of(stages, self._plan.prefixes, self._warm)
+        shared = [
+            _row(one, terms, written[branch] if stages else int(one.prefix.key not in self._warm))
+            for branch, one in self._plan.prefixes.items()
+        ]
         players = sorted(self._players.values(), key=lambda row: (row.form, str(row.ttl)))
         return PlanReport(
             insights=sum(size * number for size, number in self._packs.items()),
@@ -150,12 +155,12 @@ class PlanTally:
         )
 
 
-def _row(planned: PlannedPrefix, terms: Terms, warm: bool) -> PrefixRow:
+def _row(planned: PlannedPrefix, terms: Terms, writes: int) -> PrefixRow:
     branch, prefix, prices = planned.branch, planned.prefix, terms.prices
     price = planned.uses * prices.input
     if prefix.ttl is not None:
         write = prices.cache_write_5m if prefix.ttl == "5m" else prices.cache_write_1h
-        price = (prices.cache_read if warm else write) + (planned.uses - 1) * prices.cache_read
+        price = writes * write + (planned.uses - writes) * prices.cache_read
     layers = layers_of(branch)
     return PrefixRow(
         form=form_of(branch.packed),

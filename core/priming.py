@@ -6,6 +6,7 @@ it: in stages, where that saves enough.
 """
 
 import math
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
 
@@ -75,6 +76,19 @@ def readable_before(
         written = {branch for call in stage for branch in _written(call, prefixes, readable[-1])}
         readable.append(readable[-1] | {prefixes[branch].prefix.key for branch in written})
     return readable
+
+
+def writes_of(
+    stages: Sequence[Stage], prefixes: Mapping[Branch, PlannedPrefix], warm: Collection[str]
+) -> Counter[Branch]:
+    """Count how many calls of the stages write each prefix: those of one stage do not see each other."""
+    before = readable_before(stages, prefixes, warm)
+    return Counter(
+        branch
+        for stage, readable in zip(stages, before, strict=False)
+        for call in stage
+        for branch in _written(call, prefixes, readable)
+    )
 
 
 def _path(leaf: Branch) -> tuple[Branch, Branch, Branch]:

@@ -126,7 +126,7 @@ def settled_without_answer(attempt: Sent, outcome: Outcome, reason: str, now: da
 
 
 def settled_by_reply(attempt: Sent, reply: Reply, judged: Judged, now: datetime) -> Settlement:
-    """Settle an attempt that was answered.
+    """Settle an attempt that was answered; a service tier that the ledger does not know is as it was asked.
 
     A refusal before any output is not billed. An answer that no price is known for (another model than
     was asked, say) keeps its tokens and its estimate as lost, for a person to settle; it is never $0.
@@ -135,10 +135,9 @@ def settled_by_reply(attempt: Sent, reply: Reply, judged: Judged, now: datetime)
     cost_usd = price.cost_usd if price else None
     if outcome is Outcome.REFUSED and not reply.text:
         cost_usd = Decimal(0)
-    tier = reply.service_tier
+    tier = reply.service_tier if reply.service_tier in set(ServiceTier) else attempt.service_tier
     if cost_usd is None:
         outcome, reason = Outcome.LOST, "no_price"
-        tier = tier if tier in set(ServiceTier) else attempt.service_tier  # the ledger takes no other word
     return Settlement(
         attempt_id=attempt.attempt_id,
         outcome=outcome,

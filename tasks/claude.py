@@ -12,6 +12,7 @@ from anthropic.types import Message
 from core.errors import BadInput, BooksDisagree, Transient
 from core.retry import Failure
 from core.settings import Settings
+from core.states import ServiceTier
 from core.usage import merged, usage_of
 from core.verdict import Reply
 
@@ -132,14 +133,19 @@ async def _ask_streaming(
 
 
 def _reply(
-    text: str, stop_reason: str | None, model: str, usage: Mapping[str, Any], request_id: str | None
+    text: str,
+    stop_reason: str | None,
+    model: str,
+    usage: Mapping[str, Any],
+    request_id: str | None,
+    service_tier: ServiceTier = ServiceTier.STANDARD,  # where the answer does not say
 ) -> Reply:
     return Reply(
         text=text,
         stop_reason=stop_reason,
         model=model,
         usage=usage_of(usage),
-        service_tier=usage.get("service_tier") or "standard",
+        service_tier=usage.get("service_tier") or service_tier,
         inference_geo=usage.get("inference_geo"),
         request_id=request_id,
     )
@@ -154,6 +160,7 @@ def reply_of(message: Mapping[str, Any]) -> Reply:
             model=message["model"],
             usage=message["usage"],
             request_id=message.get("id"),
+            service_tier=ServiceTier.BATCH,
         )
     except (KeyError, TypeError, AttributeError, BadInput, BooksDisagree):
         raise CallFailed(Failure(status=200, error_type="answer_unreadable")) from None

@@ -83,7 +83,7 @@ async def _night(
     stages = await stages_to_prime(transactions, plan, survey.warm, account)
     tally, night = PlanTally(plan, survey.warm), ExpectedNight(plan, stages, survey.warm)
     async for page in pages:
-        tally.add(night.chunks(page))
+        tally.add(night.chunks(page), night.made_at)
     return tally.report(stages, await usual_seconds(transactions, account))
 
 

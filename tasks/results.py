@@ -122,15 +122,17 @@ def _hear(run: Run, attempt: BatchedAttempt, result: Any, late: bool) -> _Heard:
     return _Heard(settlement, all_after(attempt, after))
 
 
-def _error_of(result: Mapping[str, Any]) -> tuple[str, str | None]:
-    """Return type and request id of an errored item's error; its message may quote the request."""
-    body = result.get("error")
-    body = body if isinstance(body, dict) else {}
-    error = body.get("error")
-    kind = error.get("type") if isinstance(error, dict) else None
-    request_id = body.get("request_id")
-    known = kind if isinstance(kind, str) else "unknown_error"
-    return known, request_id if isinstance(request_id, str) else None
+def _error_of(result: Mapping[str, Any]) -> tuple[str, str | None, str | None]:
+    """Return type, request id and code of an errored item's error; its message may quote the request."""
+    body = _mapping(result.get("error"))
+    error = _mapping(body.get("error"))
+    told = error.get("type"), body.get("request_id"), _mapping(error.get("details")).get("error_code")
+    kind, request_id, code = (one if isinstance(one, str) else None for one in told)
+    return kind or "unknown_error", request_id, code
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 def _conclusion(run: Run, attempt: BatchedAttempt, after: After, reply: Reply | None) -> Conclusion:

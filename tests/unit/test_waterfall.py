@@ -6,10 +6,14 @@ import pytest
 
 from core.bill import Bill
 from core.calls import PlannedCall
+from core.pages import plan_page
+from core.plan import plan_run
 from core.settlement import predicted_entry
+from core.states import Lane
+from core.survey import survey_of
 from core.tally import bill_of_run
-from core.waterfall import Packing, Waterfall
-from tests.unit.planned import MODEL, NOW, calls, crowd, insight, predicted_usd
+from core.waterfall import STEPS, Packing, Waterfall
+from tests.unit.planned import MODEL, NOW, calls, crowd, insight, predicted_usd, terms
 
 
 def billed(planned: list[PlannedCall]) -> Bill:
@@ -43,6 +47,30 @@ def test_three_packs_of_two_come_out_as_restated_by_hand() -> None:
     water = fall(planned)
     steps = [Decimal(nanos) / 10**9 for nanos in (uncached, cached, packed)]
     assert [water.uncached_usd, water.cached_usd, water.packed_usd] == steps
+
+
+def test_three_packs_of_two_in_a_batch_end_with_the_night_and_begin_with_the_same_calls_by_day() -> None:
+    """Of S shared tokens, all read at night: 50 in, 5 read, 250 out; by day 100, 10 and 500."""
+    due = [insight(number, player=number // 2) for number in range(6)]
+    plan = plan_run(survey_of(due), terms(2, lane=Lane.OVERNIGHT))
+    warm = set(plan.marked_keys)
+    planned = [call for chunk in plan_page(due, plan, set(warm)) for call in chunk.calls]
+    shared, whole = planned[0].prefixes[2].tokens, planned[0].prefixes[3].tokens
+    assert [call.predicted.cache_read_tokens for call in planned] == [shared] * 3
+    own, player = planned[0].predicted.total_input_tokens - shared, whole - shared
+    packing = Packing()
+    for call in planned:
+        packing.add(call, NOW)
+    night = 3 * (5 * shared + 50 * own + 250 * 280)
+    packed = 2 * night
+    cached = packed + 3 * (10 * shared + 100 * player)
+    uncached = 6 * 100 * whole + 3 * (100 * (own - player) + 500 * 280)
+    water = packing.waterfall(billed(planned), MODEL, NOW, live_usd=Decimal(packed) / 10**9)
+    steps = [Decimal(nanos) / 10**9 for nanos in (uncached, cached, packed, night)]
+    assert [usd for _, usd, _ in water.steps()] == steps
+    told = water.to_json()["steps"]
+    assert [step["step"] for step in told] == ["uncached", "cached", "packed", "overnight"] == list(STEPS)
+    assert told[-1]["share"] == round(night / uncached, 4)
 
 
 def test_the_cut_on_a_cached_token_is_nine_tenths_at_a_tenth_of_the_price() -> None:
