@@ -1,6 +1,6 @@
 """An attempt before it is sent, and the figures that settle it afterwards: values of the ledger."""
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Protocol
@@ -93,10 +93,15 @@ class Settlement:
 
     def figures(self) -> dict[str, Any]:
         """Return the row's new values, by column."""
-        row = asdict(self)
-        usage: dict[str, int] = row.pop("usage")
-        hit_rate = self.usage.cache_hit_rate if self.usage.total_input_tokens else None
-        return row | usage | {"cache_hit_rate": hit_rate}
+        usage = self.usage
+        row = {name: getattr(self, name) for name in _FIGURES} | {
+            name: getattr(usage, name) for name in _TOKENS
+        }
+        return row | {"cache_hit_rate": usage.cache_hit_rate if usage.total_input_tokens else None}
+
+
+_FIGURES = tuple(field.name for field in fields(Settlement) if field.name != "usage")
+_TOKENS = tuple(field.name for field in fields(Usage))
 
 
 def settled_by_failure(attempt: Sent, failure: Failure, now: datetime) -> Settlement:

@@ -23,9 +23,11 @@ from tasks.claude import CallFailed
 from tasks.ledger import settle
 from tasks.results import Read, attempts_to_settle, read_result
 from tasks.run import Run
+from tasks.together import a_few_at_a_time
 from tasks.unheard import find_out
 
 RESULTS_AT_ONCE = 500
+GROUPS_AT_ONCE = 2  # the next is read and judged while the database writes the one before
 COLLECTOR_LEASE = timedelta(minutes=10)
 WORKED_WITHIN = timedelta(minutes=10)  # a small batch's items begin at most so long before its end
 GIVE_UP_AFTER = timedelta(hours=1)  # after the time at which a batch was due: a later run collects it
@@ -129,9 +131,9 @@ async def _collect(run: Run, batch: BatchRow, seen: VendorBatch) -> None:
     if not seen.readable:
         await close_without_results(run, batch.batch_id, BatchState.MISSING, Outcome.LOST, "batch_archived")
         return
-    async with aclosing(_groups(run, batch.vendor_id)) as groups:
+    async with aclosing(_groups(run, batch.vendor_id)) as groups, a_few_at_a_time(GROUPS_AT_ONCE) as few:
         async for group in groups:
-            await _settle_group(run, batch, group)
+            await few.start(_settle_group(run, batch, group))
             await _lease(run, batch.batch_id)
     if batch.kind == BatchKind.PRIME:
         await _note_warm(run, batch, seen)
