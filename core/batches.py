@@ -108,6 +108,11 @@ def _unusable(insight: BatchedInsight, reason: str | None, *, at_once: bool) -> 
     return After(InsightState.PARKED if last else InsightState.PENDING, reason, unusable=True)
 
 
+def after_unreadable(attempt: BatchedAttempt, reason: str) -> Mapping[str, After]:
+    """Say what becomes of the insights of an item whose result makes no sense: it may have been paid for."""
+    return {insight.id: _unusable(insight, reason, at_once=False) for insight in attempt.insights}
+
+
 def all_after(attempt: BatchedAttempt, after: After) -> Mapping[str, After]:
     """Say the same of every insight of an item."""
     return {insight.id: after for insight in attempt.insights}

@@ -78,9 +78,10 @@ UPDATE message_batch SET canceled_at = :now, cancel_reason = :reason
 WHERE batch_id = :batch_id AND canceled_at IS NULL
 
 -- name: any_canceled
--- Whether any of these was asked to end before its time.
+-- Whether any of these was asked to end before its time, for another reason than that.
 SELECT batch_id FROM message_batch
-WHERE batch_id = ANY(CAST(:batch_ids AS text[])) AND canceled_at IS NOT NULL LIMIT 1
+WHERE batch_id = ANY(CAST(:batch_ids AS text[])) AND canceled_at IS NOT NULL
+  AND cancel_reason IS DISTINCT FROM CAST(:but_reason AS text) LIMIT 1
 
 -- name: lease
 -- Become the one who collects a batch, or go on being it; no row while somebody else does.

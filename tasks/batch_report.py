@@ -128,11 +128,13 @@ async def _insights(connection: AsyncConnection, batches: Collection[str]) -> Se
 
 
 def _report(run: Run, books: _Books, insights: Sequence[Row[Any]]) -> RunReport:
-    states = Counter({InsightState.SKIPPED.value: run.switched_off})
-    reasons: dict[str, Counter[str]] = {state: Counter() for state in InsightState}
+    counts = Counter(run.unasked)
     for row in insights:
-        states[row.state] += row.insights
-        reasons[row.state][str(row.state_reason)] += row.insights
+        counts[row.state, str(row.state_reason)] += row.insights
+    states, reasons = Counter[str](), {state.value: Counter[str]() for state in InsightState}
+    for (state, reason), number in counts.items():
+        states[state] += number
+        reasons[state][reason] += number
     billed = books.billed.bill()
     return RunReport(
         run_id=run.run_id,

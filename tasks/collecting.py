@@ -4,6 +4,7 @@ import json
 import logging
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -11,27 +12,30 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from core.batches import POLL_SECONDS_FIRST, kept_warm, next_pause, prefix_path
+from core.batches import POLL_SECONDS_FIRST, BatchedAttempt, kept_warm, next_pause, prefix_path
 from core.retry import Stop, next_step
 from core.states import BatchKind, BatchState, InsightState, Outcome
 from core.usage import Usage
 from models import ai_usage_log, insight, summary
 from models.message_batch import QUERIES
-from tasks.batch_api import VendorBatch, cancel_batch, look_at_batch, read_results
+from tasks.batch_api import VendorBatch, batches_since, cancel_batch, look_at_batch, read_results
 from tasks.batches import close_without_results
 from tasks.claude import CallFailed
 from tasks.ledger import settle
-from tasks.results import Read, attempts_to_settle, read_result
+from tasks.results import Read, attempts_to_settle, read_result, unreadable_result
 from tasks.run import Run
 from tasks.together import a_few_at_a_time
-from tasks.unheard import find_out
+from tasks.unheard import CLOCKS_DIFFER, find_out
 
 RESULTS_AT_ONCE = 500
 GROUPS_AT_ONCE = 2  # the next is read and judged while the database writes the one before
 COLLECTOR_LEASE = timedelta(minutes=10)
+RENEW_AFTER = timedelta(minutes=1)
 WORKED_WITHIN = timedelta(minutes=10)  # a small batch's items begin at most so long before its end
 GIVE_UP_AFTER = timedelta(hours=1)  # after the time at which a batch was due: a later run collects it
 
+DUE = "due"  # why a batch was cancelled: the live lane is to do the rest
+CANNOT_BE_SETTLED = (DBAPIError, ValueError, TypeError, ArithmeticError)  # of a result that makes no sense
 BatchRow = sa.Row[Any]
 
 logger = logging.getLogger("touchline.batches")
@@ -52,7 +56,7 @@ async def wait_until_collected(run: Run, batch_ids: Sequence[str], patience: tim
         until_due = (due - now).total_seconds()
         await run.clock.sleep(min(pause, until_due) if until_due > 0 else pause)
         pause = next_pause(pause)
-    return await _none_was_canceled(run, batch_ids)
+    return not await were_canceled(run, batch_ids)
 
 
 async def look_at_all(run: Run, batch_ids: Sequence[str] | None = None) -> Sequence[BatchRow]:
@@ -63,7 +67,7 @@ async def look_at_all(run: Run, batch_ids: Sequence[str] | None = None) -> Seque
         except CallFailed as failed:
             logger.warning("batch %s could not be looked at (%s)", batch.batch_id, failed)
             step = next_step(failed.failure, 1, 0.0)
-            if isinstance(step, Stop):
+            if isinstance(step, Stop) and failed.failure.status != 404:
                 run.stopped = run.stopped or step
     return await unfinished_batches(run, batch_ids)
 
@@ -83,10 +87,12 @@ async def unfinished_batches(run: Run, batch_ids: Sequence[str] | None) -> Seque
     return await run.commit(read)
 
 
-async def _none_was_canceled(run: Run, batch_ids: Sequence[str]) -> bool:
+async def were_canceled(run: Run, batch_ids: Sequence[str], *, by_somebody: bool = False) -> bool:
+    """Say whether any of these was asked to end before its time; `by_somebody`: not because it was due."""
+    asked = {"batch_ids": list(batch_ids), "but_reason": DUE if by_somebody else None}
+
     async def read(connection: AsyncConnection) -> bool:
-        asked = {"batch_ids": list(batch_ids)}
-        return (await connection.execute(QUERIES["any_canceled"], asked)).first() is None
+        return (await connection.execute(QUERIES["any_canceled"], asked)).first() is not None
 
     return await run.commit(read)
 
@@ -102,12 +108,18 @@ async def _look_at(run: Run, batch: BatchRow) -> None:
         if seen.ended_at is not None:
             await _collect(run, batch, seen)
         elif run.clock.now() >= batch.due_at and not batch.canceled_at:
-            await cancel(run, batch, "due")
+            await cancel(run, batch, DUE)
     except CallFailed as failed:
-        if failed.failure.status != 404:
+        if failed.failure.status != 404 or await _is_listed(run, batch):
             raise
         logger.error("the API has forgotten batch %s: its calls are lost", batch.batch_id)
         await close_without_results(run, batch.batch_id, BatchState.MISSING, Outcome.LOST, "batch_forgotten")
+
+
+async def _is_listed(run: Run, batch: BatchRow) -> bool:
+    """Say whether the API still lists a batch that it has just not found."""
+    listed = await batches_since(run.client, batch.created_at - CLOCKS_DIFFER)
+    return any(one.id == batch.vendor_id for one in listed)
 
 
 async def cancel(run: Run, batch: BatchRow, reason: str) -> None:
@@ -131,10 +143,7 @@ async def _collect(run: Run, batch: BatchRow, seen: VendorBatch) -> None:
     if not seen.readable:
         await close_without_results(run, batch.batch_id, BatchState.MISSING, Outcome.LOST, "batch_archived")
         return
-    async with aclosing(_groups(run, batch.vendor_id)) as groups, a_few_at_a_time(GROUPS_AT_ONCE) as few:
-        async for group in groups:
-            await few.start(_settle_group(run, batch, group))
-            await _lease(run, batch.batch_id)
+    await _settle_all(run, batch)
     if batch.kind == BatchKind.PRIME:
         await _note_warm(run, batch, seen)
     ending = {
@@ -152,7 +161,29 @@ async def _collect(run: Run, batch: BatchRow, seen: VendorBatch) -> None:
         closing = {"state": BatchState.COLLECTED, "ended_at": seen.ended_at}
         await connection.execute(QUERIES["closed"], ending | closing)
 
-    await run.commit(close)
+    try:
+        await run.commit(close)
+    except OperationalError:
+        raise
+    except DBAPIError as error:
+        refusal = type(error.orig).__name__
+        logger.error("the ledger refuses to close batch %s (%s): it stays open", batch.batch_id, refusal)
+
+
+async def _settle_all(run: Run, batch: BatchRow) -> None:
+    """Settle all results; when they break off, what was read before is settled. Raises CallFailed."""
+    broken, leased_at = None, run.clock.now()
+    async with aclosing(_groups(run, batch.vendor_id)) as groups, a_few_at_a_time(GROUPS_AT_ONCE) as few:
+        try:
+            async for group in groups:
+                await few.start(_settle_group(run, batch, group))
+                if run.clock.now() - leased_at > RENEW_AFTER:
+                    leased_at = run.clock.now()
+                    await _lease(run, batch.batch_id)
+        except CallFailed as failed:
+            broken = failed
+    if broken is not None:
+        raise broken
 
 
 async def _lease(run: Run, batch_id: str) -> bool:
@@ -193,19 +224,16 @@ async def _settle_group(run: Run, batch: BatchRow, results: Mapping[str, Any]) -
         settled = await run.commit(settle_all)
     except OperationalError:
         raise
-    except DBAPIError as error:
-        # Only named: the server's message may quote a row, and so a text about a child.
-        refusal = type(error.orig).__name__
+    except CANNOT_BE_SETTLED as error:
         if len(results) == 1:
-            logger.error("the database refuses the result of %s: %s", next(iter(results)), refusal)
-            await _settle_carefully(run, batch, results)
+            await _settle_carefully(run, batch, results, error)
             return
         items = list(results.items())
         for half in (items[: len(items) // 2], items[len(items) // 2 :]):
             await _settle_group(run, batch, dict(half))
         return
     for one in sorted(settled, key=lambda one: not one.answered):  # they come in no order
-        one.tell(run)
+        one.tell(run, claimed_by_us=batch.run_id == run.run_id)
 
 
 async def _settle(
@@ -213,7 +241,7 @@ async def _settle(
 ) -> list[Read]:
     attempts = await attempts_to_settle(connection, batch.batch_id, results)
     settled = [
-        read_result(run, attempt, results[attempt.attempt_id], late=batch.cancel_reason == "due")
+        read_result(run, attempt, results[attempt.attempt_id], late=batch.cancel_reason == DUE)
         for attempt in attempts
     ]
     after = [one.row(insight_id) for read in settled for insight_id, one in read.effects.items()]
@@ -228,16 +256,29 @@ async def _settle(
     return settled
 
 
-async def _settle_carefully(run: Run, batch: BatchRow, results: Mapping[str, Any]) -> None:
-    """Settle one result as a live answer is: what the database refuses parks the insight, or is spooled."""
+async def _settle_carefully(run: Run, batch: BatchRow, results: Mapping[str, Any], error: Exception) -> None:
+    """Settle one result as a live answer is: what the database refuses parks the insight, or is spooled.
 
-    async def read(connection: AsyncConnection) -> list[Read]:
-        attempts = await attempts_to_settle(connection, batch.batch_id, results)
-        return [read_result(run, one, results[one.attempt_id], late=False) for one in attempts]
+    What cannot even be read is lost, and its insights go on without an answer.
+    """
+    (attempt_id,) = results
+    # Only named: what the error says may quote a row, and so a text about a child.
+    refusal = type(error.orig if isinstance(error, DBAPIError) else error).__name__
+    logger.error("the result of %s cannot be settled with others: %s", attempt_id, refusal)
 
-    for one in await run.commit(read):
-        await settle(run, one.settlement, one.effects)
-        one.tell(run)
+    async def read(connection: AsyncConnection) -> list[BatchedAttempt]:
+        return await attempts_to_settle(connection, batch.batch_id, results)
+
+    for attempt in await run.commit(read):
+        try:
+            one = read_result(run, attempt, results[attempt_id], late=batch.cancel_reason == DUE)
+            effects = await settle(run, one.settlement, one.effects)
+        except OperationalError:
+            raise
+        except CANNOT_BE_SETTLED:
+            one = unreadable_result(run, attempt)
+            effects = await settle(run, one.settlement, one.effects)
+        replace(one, effects=effects).tell(run, claimed_by_us=batch.run_id == run.run_id)
 
 
 async def _note_warm(run: Run, batch: BatchRow, seen: VendorBatch) -> None:

@@ -39,8 +39,7 @@ async def refresh_switches(run: Run, organization_id: str | None) -> None:
         return (await connection.execute(QUERIES["switch_off"], due)).all()
 
     for row in await run.commit(refresh):
-        run.switched_off += row.insights
-        run.concluded(InsightState.SKIPPED, row.state_reason, row.insights)
+        run.concluded_unasked(InsightState.SKIPPED, row.state_reason, row.insights)
 
 
 async def claim_pages(run: Run, plan: RunPlan, scope: Scope) -> AsyncIterator[list[ClaimedInsight]]:
@@ -146,4 +145,4 @@ async def give_back_claims(run: Run, scope: Scope) -> None:
         logger.warning("the database is away: the claims of run %s stay until their leases end", run.run_id)
         return
     if insights:
-        run.concluded(state, reason, insights)
+        run.concluded_unasked(state, reason, insights)

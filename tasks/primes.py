@@ -14,7 +14,7 @@ from core.states import BatchKind
 from models.insight import QUERIES
 from models.message_batch import QUERIES as BATCHES
 from tasks.batches import send_batch
-from tasks.collecting import unfinished_batches, wait_until_collected
+from tasks.collecting import wait_until_collected, were_canceled
 from tasks.insights import claim_page, give_back_some
 from tasks.prompts import keep_prompts
 from tasks.run import Run
@@ -45,7 +45,7 @@ async def prime(run: Run, plan: RunPlan, scope: Scope) -> bool:
             if batch_id is None:
                 continue
             if not await wait_until_collected(run, [batch_id], PATIENCE):
-                return bool(await unfinished_batches(run, [batch_id]))
+                return not await were_canceled(run, [batch_id], by_somebody=True)
     return True
 
 

@@ -13,6 +13,7 @@ from core.batches import (
     BatchedInsight,
     after_answer,
     after_error,
+    after_unreadable,
     all_after,
     errored,
 )
@@ -26,6 +27,8 @@ from tasks.ledger import Conclusion, Conclusions
 from tasks.lengths import ANSWER
 from tasks.run import Run
 from tasks.summaries import summary_row
+
+UNREADABLE = "result_unreadable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +45,12 @@ class Read:
         """Whether there was an answer, of whatever worth."""
         return self.settlement.usage.total_input_tokens > 0
 
-    def tell(self, run: Run) -> None:
-        """Count what became of it, once it is committed."""
+    def tell(self, run: Run, *, claimed_by_us: bool) -> None:
+        """Count what became of it, once committed; what we may claim again is not counted as claimed."""
         for effect in self.effects.values():
             run.concluded(effect.state, effect.reason)
+            if claimed_by_us and effect.state is InsightState.PENDING:
+                run.claimed -= 1
         if self.answered or isinstance(self.step, Park | Stop):
             run.heard(self.step, self.attempt.player_id)
         if self.settlement.outcome is Outcome.SUCCEEDED:
@@ -91,7 +96,15 @@ class _Heard(NamedTuple):
 
 def read_result(run: Run, attempt: BatchedAttempt, result: Any, *, late: bool) -> Read:
     """Read a result. `late`: its batch was cancelled because it was due."""
-    heard = _hear(run, attempt, result, late)
+    return _read(run, attempt, _hear(run, attempt, result, late))
+
+
+def unreadable_result(run: Run, attempt: BatchedAttempt) -> Read:
+    """Give up on a result: nobody knows what it cost, and its insights are asked about alone, or parked."""
+    return _read(run, attempt, _unreadable(run, attempt))
+
+
+def _read(run: Run, attempt: BatchedAttempt, heard: _Heard) -> Read:
     waiting = {insight.id for insight in attempt.insights if insight.waiting}
     effects = {
         insight_id: _conclusion(run, attempt, one, heard.reply)
@@ -103,7 +116,7 @@ def read_result(run: Run, attempt: BatchedAttempt, result: Any, *, late: bool) -
 
 
 def _hear(run: Run, attempt: BatchedAttempt, result: Any, late: bool) -> _Heard:
-    now, kind = run.clock.now(), result.get("type") if isinstance(result, dict) else None
+    now, kind = run.clock.now(), str(_mapping(result).get("type"))
     if kind == "succeeded":
         try:
             reply = reply_of(result.get("message"))
@@ -116,10 +129,17 @@ def _hear(run: Run, attempt: BatchedAttempt, result: Any, late: bool) -> _Heard:
         failure = errored(*_error_of(result))
         step = next_step(failure, 1, 0.0)
         return _Heard(settled_by_failure(attempt, failure, now), after_error(attempt, failure), step=step)
-    outcome, reason = NOT_ANSWERED.get(str(kind), (Outcome.LOST, "result_unreadable"))
+    if kind not in NOT_ANSWERED:
+        return _unreadable(run, attempt)
+    outcome, reason = NOT_ANSWERED[kind]
     after = After(InsightState.PENDING, reason, missed_due=late or outcome is Outcome.EXPIRED)
     settlement = settled_without_answer(attempt, outcome, reason, now)
     return _Heard(settlement, all_after(attempt, after))
+
+
+def _unreadable(run: Run, attempt: BatchedAttempt) -> _Heard:
+    lost = settled_without_answer(attempt, Outcome.LOST, UNREADABLE, run.clock.now())
+    return _Heard(lost, after_unreadable(attempt, UNREADABLE))
 
 
 def _error_of(result: Mapping[str, Any]) -> tuple[str, str | None, str | None]:

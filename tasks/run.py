@@ -77,7 +77,7 @@ class Run:
         self.began_at = clock.now()
         self.claimed = 0
         self.states: Counter[str] = Counter()  # what became of this run's insights
-        self.switched_off = 0  # skipped by a switch before they were claimed
+        self.unasked: Counter[tuple[str, str]] = Counter()  # by state and reason, what no call was made for
         self.deferred: Counter[str] = Counter()  # by cause
         self.parked: Counter[str] = Counter()  # by reason
         self.billed = RunTally()
@@ -141,6 +141,12 @@ class Run:
             self.parked[str(reason)] += insights
         if self._watch is not None and state is not InsightState.PENDING:  # given back is not done
             self._watch(self.states)
+
+    def concluded_unasked(self, state: InsightState, reason: str | None, insights: int) -> None:
+        """Count what became of insights that no call of this run was made for."""
+        if state is not InsightState.PENDING:
+            self.unasked[state, str(reason)] += insights
+        self.concluded(state, reason, insights)
 
     def heard(self, step: NextStep | None, about: str) -> None:
         """Note how an attempt about somebody ended (None: it was answered).
