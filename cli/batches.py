@@ -5,7 +5,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.output import AfterOption, JsonOption, LimitOption, console, print_facts, print_json, print_rows
+from cli.output import (
+    AfterOption,
+    JsonOption,
+    LimitOption,
+    complain,
+    console,
+    print_facts,
+    print_json,
+    print_rows,
+)
 from cli.running import print_report, run_by_hand
 from cli.session import open_database, read_settings
 from core.states import BatchState
@@ -83,7 +92,7 @@ def collect(as_json: JsonOption = False) -> None:
     report = run_by_hand(_count_in_batches, start)
     print_report(report, as_json=as_json)
     if waiting := report.insights.get("in_batch"):
-        console().print(f"{waiting} insights are still in open batches: run this again later.")
+        complain(f"{waiting} insights are still in open batches: run this again later.")
 
 
 def _count_in_batches(engine: "sa.Engine") -> int:

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from cli.output import JsonOption, OrganizationOption
+from cli.output import JsonOption, OrganizationOption, complain
 from cli.plan import InsightsPerCallOption
 from cli.running import count_due, print_report, run_by_hand
 from cli.summarize import InsightLimitOption, ModelOption, check
@@ -39,5 +39,9 @@ def overnight(
             watch=watch,
         )
 
-    report = run_by_hand(lambda engine: count_due(engine, organization, limit), start)
+    try:
+        report = run_by_hand(lambda engine: count_due(engine, organization, limit), start)
+    except KeyboardInterrupt:
+        complain("What was sent goes on at the API; settle it later with: touchline batches collect")
+        raise
     print_report(report, as_json=as_json, lane=Lane.OVERNIGHT)

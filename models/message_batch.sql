@@ -37,9 +37,16 @@ INSERT INTO ai_usage_insight (attempt_id, insight_id) SELECT attempt_id, unnest(
 UPDATE message_batch SET sent_until = :sent_until WHERE batch_id = :batch_id AND state = 'sent'
 
 -- name: opened
--- The API has the batch, under its own id.
-UPDATE message_batch SET state = 'open', vendor_id = :vendor_id, opened_at = :opened_at
-WHERE batch_id = :batch_id AND state = 'sent'
+-- The API has the batch, under its own id. Should it have been given up meanwhile, its calls are paid for all the
+-- same: they are open again, to be booked when it is collected.
+WITH opened AS (
+    UPDATE message_batch SET state = 'open', vendor_id = :vendor_id, opened_at = :opened_at, collected_at = NULL
+    WHERE batch_id = :batch_id AND state IN ('sent', 'missing') AND vendor_id IS NULL
+    RETURNING batch_id
+)
+UPDATE ai_usage_log SET outcome = 'sent', outcome_reason = NULL, cost_usd = NULL
+WHERE outcome = 'rejected' AND outcome_reason = 'batch_not_created'
+  AND attempt_id IN (SELECT attempt_id FROM batch_item JOIN opened USING (batch_id))
 
 -- name: closed
 -- Nothing more will be heard of a batch.
@@ -49,14 +56,18 @@ WHERE batch_id = :batch_id AND state IN ('sent', 'open')
 
 -- name: end_unsettled
 -- What of a batch has no result, and gets none any more: its attempts are settled without one, and the insights that
--- still wait for it go on.
+-- still wait for it go on; `unusable` counts a call that may have been paid for, and the second one parks.
 WITH ended AS (
     UPDATE ai_usage_log SET outcome = CAST(:outcome AS text), outcome_reason = :outcome_reason, recorded_at = :now,
         cost_usd = CASE WHEN CAST(:outcome AS text) = 'lost' THEN NULL ELSE 0 END
     WHERE outcome = 'sent' AND attempt_id IN (SELECT attempt_id FROM batch_item WHERE batch_id = :batch_id)
     RETURNING attempt_id
 )
-UPDATE insight SET state = :state, state_reason = :state_reason, not_before = :not_before
+UPDATE insight SET state_reason = :state_reason, not_before = :not_before,
+    state = CASE WHEN insight.unusable_answers > 0 AND CAST(:unusable AS int) > 0 THEN 'parked'
+        ELSE CAST(:state AS text) END,
+    missed_due = insight.missed_due OR CAST(:missed_due AS boolean),
+    unusable_answers = insight.unusable_answers + CAST(:unusable AS int)
 WHERE state = 'in_batch'
   AND id IN (SELECT unnest(insight_ids) FROM batch_item JOIN ended USING (attempt_id))
 RETURNING id
@@ -72,23 +83,27 @@ ORDER BY created_at, batch_id
 -- One batch.
 SELECT * FROM message_batch WHERE batch_id = :batch_id
 
+-- name: canceling
+-- Why a batch is about to be ended; the first reason stays.
+UPDATE message_batch SET cancel_reason = coalesce(cancel_reason, :reason) WHERE batch_id = :batch_id
+
 -- name: canceled
--- The API has been asked to end a batch, and why; the first reason stays.
-UPDATE message_batch SET canceled_at = :now, cancel_reason = :reason
+-- The API has been asked to end a batch.
+UPDATE message_batch SET canceled_at = :now, cancel_reason = coalesce(cancel_reason, :reason)
 WHERE batch_id = :batch_id AND canceled_at IS NULL
 
 -- name: any_canceled
--- Whether any of these was asked to end before its time, for another reason than that.
+-- Whether any of these was asked to end before it was due.
 SELECT batch_id FROM message_batch
 WHERE batch_id = ANY(CAST(:batch_ids AS text[])) AND canceled_at IS NOT NULL
-  AND cancel_reason IS DISTINCT FROM CAST(:but_reason AS text) LIMIT 1
+  AND cancel_reason <> 'due' LIMIT 1
 
 -- name: lease
 -- Become the one who collects a batch, or go on being it; no row while somebody else does.
 UPDATE message_batch SET collector = :collector, collector_until = :collector_until
 WHERE batch_id = :batch_id AND state = 'open'
   AND (collector IS NULL OR collector = :collector OR collector_until <= :now)
-RETURNING batch_id
+RETURNING cancel_reason
 
 -- name: to_settle
 -- Which of these items are not settled yet, held until the end of the transaction.
@@ -97,7 +112,7 @@ SELECT item.attempt_id, log.occurred_at, log.model, log.price_version, log.promp
 FROM batch_item AS item JOIN ai_usage_log AS log USING (attempt_id)
     JOIN prompt ON prompt.version = log.prompt_version
 WHERE item.batch_id = :batch_id AND item.attempt_id = ANY(CAST(:attempt_ids AS text[]))
-  AND log.outcome IN ('sent', 'lost')
+  AND log.outcome = 'sent'
 ORDER BY item.attempt_id FOR UPDATE OF log
 
 -- name: insights_to_settle
@@ -135,8 +150,10 @@ SELECT item.batch_id, item.insight_ids, item.packed, item.prefix_key, item.marke
     item.predicted_input_tokens, item.predicted_read_tokens, item.predicted_write_tokens,
     item.predicted_output_tokens, log.occurred_at, log.model, log.service_tier, log.inference_geo, log.outcome,
     log.input_tokens, log.cache_read_tokens, log.cache_write_5m_tokens, log.cache_write_1h_tokens,
-    log.output_tokens, log.thinking_tokens, log.cost_usd, log.estimated_cost_usd
+    log.output_tokens, log.thinking_tokens, log.cost_usd, log.estimated_cost_usd,
+    message_batch.model AS asked_model
 FROM batch_item AS item JOIN ai_usage_log AS log USING (attempt_id)
+    JOIN message_batch ON message_batch.batch_id = item.batch_id
 WHERE item.batch_id = ANY(CAST(:batch_ids AS text[]))
 
 -- name: insights_of

@@ -1,5 +1,6 @@
 """The API's Message Batches, through the official SDK: each answer reduced to what decides."""
 
+import asyncio
 import json
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -36,7 +37,8 @@ async def create_batch(client: AsyncAnthropic, requests: Sequence[Mapping[str, A
     """Create a batch of `{custom_id, params}`. Raises CallFailed when the API does not say that it did."""
     asked: Any = requests
     with _reduced():
-        return _seen(await client.messages.batches.create(requests=asked, timeout=CREATE_SECONDS))
+        async with asyncio.timeout(CREATE_SECONDS):  # in all; the SDK's is for each read and write
+            return _seen(await client.messages.batches.create(requests=asked, timeout=CREATE_SECONDS))
 
 
 async def look_at_batch(client: AsyncAnthropic, vendor_id: str) -> VendorBatch:
@@ -62,10 +64,13 @@ async def batches_since(client: AsyncAnthropic, moment: datetime) -> list[Vendor
     return found
 
 
-async def read_results(client: AsyncAnthropic, vendor_id: str) -> AsyncGenerator[dict[str, Any]]:
+async def read_results(
+    client: AsyncAnthropic, vendor_id: str, *, pass_over: bool = False
+) -> AsyncGenerator[dict[str, Any]]:
     """Read the lines `{custom_id, result}` of a batch that has ended, as they come; none is kept.
 
-    Raises CallFailed when they break off or a line is none; what was read before is good.
+    Raises CallFailed when they break off or a line is none; what was read before is good. With `pass_over` a
+    whole line that is none is left out instead.
     """
     opened = client.messages.batches.with_streaming_response.results(vendor_id, timeout=RESULTS_SECONDS)
     with _reduced():
@@ -74,13 +79,22 @@ async def read_results(client: AsyncAnthropic, vendor_id: str) -> AsyncGenerator
             async for part in response.iter_bytes():
                 *lines, rest = (rest + part).split(b"\n")
                 for line in lines:
-                    if line.strip():
-                        yield _result(line)
-            if rest.strip():
-                yield _result(rest)
+                    if result := _result_or_none(line) if pass_over else _result(line):
+                        yield result
+            if result := _result(rest):
+                yield result
 
 
-def _result(line: bytes) -> dict[str, Any]:
+def _result_or_none(line: bytes) -> dict[str, Any] | None:
+    try:
+        return _result(line)
+    except ValueError:
+        return None
+
+
+def _result(line: bytes) -> dict[str, Any] | None:
+    if not line.strip():
+        return None
     result = json.loads(line)
     if not isinstance(result, dict) or not isinstance(result.get("custom_id"), str):
         raise ValueError
@@ -108,6 +122,8 @@ def _reduced() -> Iterator[None]:
         raise CallFailed(failure_of(error)) from None
     except anthropic.AnthropicError:  # of `results`: not ended, or archived
         raise CallFailed(Failure(status=404, error_type="not_found_error")) from None
+    except TimeoutError:
+        raise CallFailed(Failure(status=None, error_type="timeout")) from None
     except httpx2.HTTPError:
         raise CallFailed(Failure(status=None, error_type="connection_lost")) from None
     except (ValueError, AttributeError, TypeError):  # a 200 that is no batch, or a line that is no result

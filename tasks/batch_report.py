@@ -42,14 +42,15 @@ class _Books:
             call.output_tokens,
             call.thinking_tokens,
         )
+        priced = call.cost_usd is not None  # else perhaps of a model that nobody has asked for
         billed = Entry(
             at=call.occurred_at,
             path=prefix_path(prefixes, call.prefix_key),
             marked=call.marked,
             usage=usage,
-            model=call.model,
-            service_tier=call.service_tier,
-            inference_geo=call.inference_geo,
+            model=call.model if priced else call.asked_model,
+            service_tier=call.service_tier if priced else ServiceTier.BATCH,
+            inference_geo=call.inference_geo if priced else None,
             cost_usd=call.estimated_cost_usd if call.cost_usd is None else call.cost_usd,
         )
         self.billed.add(billed)
@@ -59,7 +60,7 @@ class _Books:
         if call.outcome == Outcome.SUCCEEDED:
             self._add_predicted(call, billed, self.given_answers, usage.output_tokens)
             spared, read = len(call.insight_ids) - 1, call.predicted_read_tokens + call.predicted_write_tokens
-            self.packing.add_spared(spared, call.front_tokens, read, call.model, call.occurred_at)
+            self.packing.add_spared(spared, call.front_tokens, read, call.asked_model, call.occurred_at)
 
     def _add_predicted(self, call: Row[Any], billed: Entry, tally: RunTally, output_tokens: int) -> None:
         usage = Usage(
@@ -68,9 +69,10 @@ class _Books:
             cache_write_1h_tokens=call.predicted_write_tokens,
             output_tokens=output_tokens,
         )
-        cost = price_of(usage, model=billed.model, at=billed.at, service_tier=ServiceTier.BATCH).cost_usd
-        tier = ServiceTier.BATCH
-        tally.add(replace(billed, usage=usage, cost_usd=cost, service_tier=tier, inference_geo=None))
+        tier, model = ServiceTier.BATCH, call.asked_model
+        cost = price_of(usage, model=model, at=billed.at, service_tier=tier).cost_usd
+        predicted = replace(billed, usage=usage, cost_usd=cost, model=model)
+        tally.add(replace(predicted, service_tier=tier, inference_geo=None))
 
     def _add_live(self, billed: Entry) -> None:
         usage = billed.usage

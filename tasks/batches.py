@@ -22,6 +22,7 @@ from models import insight
 from models.message_batch import QUERIES
 from tasks.batch_api import CREATE_SECONDS, create_batch
 from tasks.claude import CallFailed
+from tasks.insights import lease_end
 from tasks.ledger import sent_row
 from tasks.run import Run
 
@@ -41,16 +42,17 @@ class Outbox:
     """Calls that wait to be sent in main batches: those that are due at the same time together."""
 
     def __init__(self, run: Run, clubs: Collection[Club], bytes_max: int = BYTES_MAX) -> None:
-        now = run.clock.now()
         self._run = run
-        self._due = {club.organization_id: club.due_after(now) for club in clubs}
+        self._began_at = self._held_at = run.clock.now()
+        self._clubs = {club.organization_id: club for club in clubs}
         self._loads: dict[datetime, _Load] = {}
         self._bytes_max = bytes_max
         self.sent: list[str] = []  # ids of batches
 
     async def add(self, call: PlannedCall) -> None:
         """Take a call; a batch that is full goes out."""
-        due_at, size = self._due[call.about.organization_id], len(json.dumps(call.body()))
+        club, size = self._clubs[call.about.organization_id], len(json.dumps(call.body()))
+        due_at = club.due_after(self._began_at)
         load = self._loads.setdefault(due_at, _Load())
         if load.calls and (load.size + size > self._bytes_max or len(load.calls) >= REQUESTS_MAX):
             await self._send(due_at)
@@ -60,8 +62,23 @@ class Outbox:
 
     async def add_all(self, chunks: Iterable[Chunk]) -> None:
         """Take the calls of these chunks."""
+        await self._hold()
         for call in (call for chunk in chunks for call in chunk.calls):
             await self.add(call)
+
+    async def _hold(self) -> None:
+        """Prolong the claims of what waits here; what is no longer ours is left out when it is sent."""
+        run = self._run
+        if run.clock.now() - self._held_at < timedelta(seconds=run.settings.lease_seconds / 4):
+            return
+        self._held_at = run.clock.now()
+        waiting = [one.id for load in self._loads.values() for call in load.calls for one in call.insights]
+        holding = {"insight_ids": waiting, "holder": run.holder, "lease_until": lease_end(run)}
+
+        async def hold(connection: AsyncConnection) -> None:
+            await connection.execute(insight.QUERIES["hold"], holding)
+
+        await run.commit(hold)
 
     async def send_all(self) -> None:
         """Send what waits; after a stop it stays claimed, to be given back."""
@@ -107,11 +124,11 @@ async def _record(
         ours = {"insight_ids": asked, "holder": run.holder}
         rows = (await connection.execute(insight.QUERIES["put_in_batch"], ours)).all()
         coaches = {row.id: row.coach_id for row in rows}
-        kept = [
-            attempt.about(attempt.call.only(coaches))
-            for attempt in attempts
-            if any(one.id in coaches for one in attempt.call.insights)
-        ]
+        kept, left = list[Attempt](), set(coaches)
+        for attempt in attempts:  # one that was released and claimed again may be in two of them
+            if ours_of_it := left & {one.id for one in attempt.call.insights}:
+                kept.append(attempt.about(attempt.call.only(ours_of_it)))
+                left -= ours_of_it
         if not kept:
             return []
         batch = _batch_row(run, batch_id, kept, kind, due_at, stage)
@@ -168,7 +185,7 @@ async def _create(run: Run, batch_id: str, attempts: Sequence[Attempt]) -> bool:
     """Have the API create it; False when it was turned away for good."""
     requests = [{"custom_id": attempt.attempt_id, "params": attempt.call.body()} for attempt in attempts]
     tries = 0
-    while True:
+    while await _still_ours_to_send(run, batch_id):
         tries += 1
         try:
             made = await create_batch(run.client, requests)
@@ -181,11 +198,21 @@ async def _create(run: Run, batch_id: str, attempts: Sequence[Attempt]) -> bool:
             if not isinstance(step, Retry):
                 await _turned_away(run, batch_id, failed.failure, step)
                 return False
-            await _tell(run, "still_sending", batch_id, sent_until=run.clock.now() + HEARD_WITHIN)
             await run.clock.sleep(step.after_seconds)
             continue
         await _tell(run, "opened", batch_id, vendor_id=made.id, opened_at=run.clock.now())
         return True
+    return False
+
+
+async def _still_ours_to_send(run: Run, batch_id: str) -> bool:
+    """Say whether nobody has given the batch up for never created, and claim the time that a try may take."""
+    sending = {"batch_id": batch_id, "sent_until": run.clock.now() + HEARD_WITHIN}
+
+    async def prove(connection: AsyncConnection) -> bool:
+        return (await connection.execute(QUERIES["still_sending"], sending)).rowcount > 0
+
+    return await run.commit(prove)
 
 
 def surely_not_created(failure: Failure) -> bool:
@@ -224,6 +251,8 @@ async def close_without_results(
         "state": InsightState.PENDING if after is None else InsightState.DEFERRED,
         "state_reason": stop.cause if stop and after is not None else reason,
         "not_before": None if after is None else now + timedelta(seconds=after),
+        "missed_due": False,
+        "unusable": int(outcome is Outcome.LOST),
     }
 
     async def close(connection: AsyncConnection) -> None:

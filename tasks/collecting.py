@@ -1,10 +1,8 @@
 """Collect message batches: look at those that are open, and settle what has ended, item by item, once."""
 
-import json
 import logging
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -12,30 +10,28 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from core.batches import POLL_SECONDS_FIRST, BatchedAttempt, kept_warm, next_pause, prefix_path
+from core.batches import POLL_SECONDS_FIRST, kept_warm, next_pause, prefix_path
 from core.retry import Stop, next_step
 from core.states import BatchKind, BatchState, InsightState, Outcome
 from core.usage import Usage
-from models import ai_usage_log, insight, summary
 from models.message_batch import QUERIES
 from tasks.batch_api import VendorBatch, batches_since, cancel_batch, look_at_batch, read_results
 from tasks.batches import close_without_results
 from tasks.claude import CallFailed
-from tasks.ledger import settle
-from tasks.results import Read, attempts_to_settle, read_result, unreadable_result
 from tasks.run import Run
+from tasks.settling import settle_group
 from tasks.together import a_few_at_a_time
 from tasks.unheard import CLOCKS_DIFFER, find_out
 
 RESULTS_AT_ONCE = 500
 GROUPS_AT_ONCE = 2  # the next is read and judged while the database writes the one before
 COLLECTOR_LEASE = timedelta(minutes=10)
+BELIEVED_AFTER = timedelta(hours=1)  # that the API knows a batch no more, or that a line is broken
 RENEW_AFTER = timedelta(minutes=1)
 WORKED_WITHIN = timedelta(minutes=10)  # a small batch's items begin at most so long before its end
 GIVE_UP_AFTER = timedelta(hours=1)  # after the time at which a batch was due: a later run collects it
 
 DUE = "due"  # why a batch was cancelled: the live lane is to do the rest
-CANNOT_BE_SETTLED = (DBAPIError, ValueError, TypeError, ArithmeticError)  # of a result that makes no sense
 BatchRow = sa.Row[Any]
 
 logger = logging.getLogger("touchline.batches")
@@ -87,9 +83,9 @@ async def unfinished_batches(run: Run, batch_ids: Sequence[str] | None) -> Seque
     return await run.commit(read)
 
 
-async def were_canceled(run: Run, batch_ids: Sequence[str], *, by_somebody: bool = False) -> bool:
-    """Say whether any of these was asked to end before its time; `by_somebody`: not because it was due."""
-    asked = {"batch_ids": list(batch_ids), "but_reason": DUE if by_somebody else None}
+async def were_canceled(run: Run, batch_ids: Sequence[str]) -> bool:
+    """Say whether somebody has asked to end any of these, before it was due."""
+    asked = {"batch_ids": list(batch_ids)}
 
     async def read(connection: AsyncConnection) -> bool:
         return (await connection.execute(QUERIES["any_canceled"], asked)).first() is not None
@@ -104,13 +100,14 @@ async def _look_at(run: Run, batch: BatchRow) -> None:
     try:
         seen = await look_at_batch(run.client, batch.vendor_id)
         if seen.canceled and not batch.canceled_at:
-            await _note_canceled(run, batch, "elsewhere")
+            await _note(run, "canceled", batch, "elsewhere")
         if seen.ended_at is not None:
             await _collect(run, batch, seen)
         elif run.clock.now() >= batch.due_at and not batch.canceled_at:
             await cancel(run, batch, DUE)
     except CallFailed as failed:
-        if failed.failure.status != 404 or await _is_listed(run, batch):
+        young = run.clock.now() < batch.opened_at + BELIEVED_AFTER
+        if failed.failure.status != 404 or young or await _is_listed(run, batch):
             raise
         logger.error("the API has forgotten batch %s: its calls are lost", batch.batch_id)
         await close_without_results(run, batch.batch_id, BatchState.MISSING, Outcome.LOST, "batch_forgotten")
@@ -123,27 +120,30 @@ async def _is_listed(run: Run, batch: BatchRow) -> bool:
 
 
 async def cancel(run: Run, batch: BatchRow, reason: str) -> None:
-    """Have the API end a batch, and note why. Raises CallFailed."""
+    """Have the API end a batch, and note why: before, lest a crash forget it. Raises CallFailed."""
+    await _note(run, "canceling", batch, reason)
     await cancel_batch(run.client, batch.vendor_id)
-    await _note_canceled(run, batch, reason)
+    await _note(run, "canceled", batch, reason)
 
 
-async def _note_canceled(run: Run, batch: BatchRow, reason: str) -> None:
+async def _note(run: Run, query: str, batch: BatchRow, reason: str) -> None:
     async def write(connection: AsyncConnection) -> None:
         values = {"batch_id": batch.batch_id, "now": run.clock.now(), "reason": reason}
-        await connection.execute(QUERIES["canceled"], values)
+        await connection.execute(QUERIES[query], values)
 
     await run.commit(write)
 
 
 async def _collect(run: Run, batch: BatchRow, seen: VendorBatch) -> None:
     """Settle every result; a part that was settled before is passed over. Raises CallFailed."""
-    if not await _lease(run, batch.batch_id):
+    leased = await _lease(run, batch.batch_id)
+    if leased is None:
         return  # somebody else is at it
+    late = leased.cancel_reason == DUE
     if not seen.readable:
         await close_without_results(run, batch.batch_id, BatchState.MISSING, Outcome.LOST, "batch_archived")
         return
-    await _settle_all(run, batch)
+    await _settle_all(run, batch, seen, late)
     if batch.kind == BatchKind.PRIME:
         await _note_warm(run, batch, seen)
     ending = {
@@ -154,6 +154,8 @@ async def _collect(run: Run, batch: BatchRow, seen: VendorBatch) -> None:
         "state": InsightState.PENDING,
         "state_reason": "result_missing",
         "not_before": None,
+        "missed_due": late,
+        "unusable": 1,
     }
 
     async def close(connection: AsyncConnection) -> None:
@@ -170,13 +172,17 @@ async def _collect(run: Run, batch: BatchRow, seen: VendorBatch) -> None:
         logger.error("the ledger refuses to close batch %s (%s): it stays open", batch.batch_id, refusal)
 
 
-async def _settle_all(run: Run, batch: BatchRow) -> None:
+async def _settle_all(run: Run, batch: BatchRow, seen: VendorBatch, late: bool) -> None:
     """Settle all results; when they break off, what was read before is settled. Raises CallFailed."""
     broken, leased_at = None, run.clock.now()
-    async with aclosing(_groups(run, batch.vendor_id)) as groups, a_few_at_a_time(GROUPS_AT_ONCE) as few:
+    old = seen.ended_at is not None and leased_at > seen.ended_at + BELIEVED_AFTER
+    async with (
+        aclosing(_groups(run, batch.vendor_id, pass_over=old)) as groups,
+        a_few_at_a_time(GROUPS_AT_ONCE) as few,
+    ):
         try:
             async for group in groups:
-                await few.start(_settle_group(run, batch, group))
+                await few.start(settle_group(run, batch, group, late))
                 if run.clock.now() - leased_at > RENEW_AFTER:
                     leased_at = run.clock.now()
                     await _lease(run, batch.batch_id)
@@ -186,7 +192,8 @@ async def _settle_all(run: Run, batch: BatchRow) -> None:
         raise broken
 
 
-async def _lease(run: Run, batch_id: str) -> bool:
+async def _lease(run: Run, batch_id: str) -> BatchRow | None:
+    """Become or stay the one who collects a batch; None while somebody else does."""
     now = run.clock.now()
     asked = {
         "batch_id": batch_id,
@@ -195,16 +202,16 @@ async def _lease(run: Run, batch_id: str) -> bool:
         "now": now,
     }
 
-    async def lease(connection: AsyncConnection) -> bool:
-        return (await connection.execute(QUERIES["lease"], asked)).first() is not None
+    async def lease(connection: AsyncConnection) -> BatchRow | None:
+        return (await connection.execute(QUERIES["lease"], asked)).first()
 
     return await run.commit(lease)
 
 
-async def _groups(run: Run, vendor_id: str) -> AsyncGenerator[dict[str, Any]]:
+async def _groups(run: Run, vendor_id: str, *, pass_over: bool) -> AsyncGenerator[dict[str, Any]]:
     """Give results by custom_id, some hundreds at a time."""
     group: dict[str, Any] = {}
-    async with aclosing(read_results(run.client, vendor_id)) as lines:
+    async with aclosing(read_results(run.client, vendor_id, pass_over=pass_over)) as lines:
         async for line in lines:
             group[line["custom_id"]] = line.get("result")
             if len(group) >= RESULTS_AT_ONCE:
@@ -212,73 +219,6 @@ async def _groups(run: Run, vendor_id: str) -> AsyncGenerator[dict[str, Any]]:
                 group = {}
     if group:
         yield group
-
-
-async def _settle_group(run: Run, batch: BatchRow, results: Mapping[str, Any]) -> None:
-    """Settle results in one transaction; when the database refuses it, each half by itself, down to one."""
-
-    async def settle_all(connection: AsyncConnection) -> list[Read]:
-        return await _settle(run, connection, batch, results)
-
-    try:
-        settled = await run.commit(settle_all)
-    except OperationalError:
-        raise
-    except CANNOT_BE_SETTLED as error:
-        if len(results) == 1:
-            await _settle_carefully(run, batch, results, error)
-            return
-        items = list(results.items())
-        for half in (items[: len(items) // 2], items[len(items) // 2 :]):
-            await _settle_group(run, batch, dict(half))
-        return
-    for one in sorted(settled, key=lambda one: not one.answered):  # they come in no order
-        one.tell(run, claimed_by_us=batch.run_id == run.run_id)
-
-
-async def _settle(
-    run: Run, connection: AsyncConnection, batch: BatchRow, results: Mapping[str, Any]
-) -> list[Read]:
-    attempts = await attempts_to_settle(connection, batch.batch_id, results)
-    settled = [
-        read_result(run, attempt, results[attempt.attempt_id], late=batch.cancel_reason == DUE)
-        for attempt in attempts
-    ]
-    after = [one.row(insight_id) for read in settled for insight_id, one in read.effects.items()]
-    made = [one.summary for read in settled for one in read.effects.values() if one.summary]
-    figures = [read.settlement.figures() for read in settled]
-    if made:
-        await connection.execute(summary.QUERIES["store_many"], {"summaries": _json(made)})
-    if after:
-        await connection.execute(insight.QUERIES["take_out_of_batch"], {"conclusions": _json(after)})
-    if figures:
-        await connection.execute(ai_usage_log.QUERIES["settle_many"], {"settlements": _json(figures)})
-    return settled
-
-
-async def _settle_carefully(run: Run, batch: BatchRow, results: Mapping[str, Any], error: Exception) -> None:
-    """Settle one result as a live answer is: what the database refuses parks the insight, or is spooled.
-
-    What cannot even be read is lost, and its insights go on without an answer.
-    """
-    (attempt_id,) = results
-    # Only named: what the error says may quote a row, and so a text about a child.
-    refusal = type(error.orig if isinstance(error, DBAPIError) else error).__name__
-    logger.error("the result of %s cannot be settled with others: %s", attempt_id, refusal)
-
-    async def read(connection: AsyncConnection) -> list[BatchedAttempt]:
-        return await attempts_to_settle(connection, batch.batch_id, results)
-
-    for attempt in await run.commit(read):
-        try:
-            one = read_result(run, attempt, results[attempt_id], late=batch.cancel_reason == DUE)
-            effects = await settle(run, one.settlement, one.effects)
-        except OperationalError:
-            raise
-        except CANNOT_BE_SETTLED:
-            one = unreadable_result(run, attempt)
-            effects = await settle(run, one.settlement, one.effects)
-        replace(one, effects=effects).tell(run, claimed_by_us=batch.run_id == run.run_id)
 
 
 async def _note_warm(run: Run, batch: BatchRow, seen: VendorBatch) -> None:
@@ -300,7 +240,3 @@ async def _note_warm(run: Run, batch: BatchRow, seen: VendorBatch) -> None:
     if warm and seen.ended_at is not None:
         started_at = max(seen.created_at, seen.ended_at - WORKED_WITHIN)
         await run.warmth.written(sorted(warm), "1h", started_at)
-
-
-def _json(rows: Sequence[Mapping[str, Any]]) -> str:
-    return json.dumps(rows, default=str)

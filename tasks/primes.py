@@ -45,7 +45,7 @@ async def prime(run: Run, plan: RunPlan, scope: Scope) -> bool:
             if batch_id is None:
                 continue
             if not await wait_until_collected(run, [batch_id], PATIENCE):
-                return not await were_canceled(run, [batch_id], by_somebody=True)
+                return not await were_canceled(run, [batch_id])
     return True
 
 

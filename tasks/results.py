@@ -96,7 +96,14 @@ class _Heard(NamedTuple):
 
 def read_result(run: Run, attempt: BatchedAttempt, result: Any, *, late: bool) -> Read:
     """Read a result. `late`: its batch was cancelled because it was due."""
-    return _read(run, attempt, _hear(run, attempt, result, late))
+    heard = _hear(run, attempt, result)
+    if late:
+        after = {
+            one: how._replace(missed_due=True) if how.state is InsightState.PENDING else how
+            for one, how in heard.after.items()
+        }
+        heard = heard._replace(after=after)
+    return _read(run, attempt, heard)
 
 
 def unreadable_result(run: Run, attempt: BatchedAttempt) -> Read:
@@ -115,7 +122,7 @@ def _read(run: Run, attempt: BatchedAttempt, heard: _Heard) -> Read:
     return Read(attempt, settlement, effects, heard.step)
 
 
-def _hear(run: Run, attempt: BatchedAttempt, result: Any, late: bool) -> _Heard:
+def _hear(run: Run, attempt: BatchedAttempt, result: Any) -> _Heard:
     now, kind = run.clock.now(), str(_mapping(result).get("type"))
     if kind == "succeeded":
         try:
@@ -132,7 +139,7 @@ def _hear(run: Run, attempt: BatchedAttempt, result: Any, late: bool) -> _Heard:
     if kind not in NOT_ANSWERED:
         return _unreadable(run, attempt)
     outcome, reason = NOT_ANSWERED[kind]
-    after = After(InsightState.PENDING, reason, missed_due=late or outcome is Outcome.EXPIRED)
+    after = After(InsightState.PENDING, reason, missed_due=outcome is Outcome.EXPIRED)
     settlement = settled_without_answer(attempt, outcome, reason, now)
     return _Heard(settlement, all_after(attempt, after))
 
