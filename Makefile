@@ -4,7 +4,7 @@ VENV := .venv
 PYTHON ?= python3
 RUN := $(VENV)/bin
 
-.PHONY: help setup demo test check bench-cost bench-run bench-emulator clean
+.PHONY: help setup demo test check bench-cost bench-run bench-emulator bench-collect clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,8 +20,8 @@ $(VENV)/installed: pyproject.toml constraints.txt
 demo: setup ## the whole story on the example season: nothing to configure, no key, nothing left running
 	$(RUN)/touchline demo
 
-test: setup ## every test: unit, integration, acceptance
-	$(RUN)/python -m pytest tests/unit tests/integration tests/acceptance
+test: setup ## every test: unit, integration, acceptance, on every core
+	$(RUN)/python -m pytest --numprocesses auto tests/unit tests/integration tests/acceptance
 
 check: setup ## lint, format and types
 	$(RUN)/ruff check .
@@ -40,6 +40,9 @@ bench-run: setup ## time per insight and peak memory of a run, at 1,000 and at 1
 
 bench-emulator: setup ## requests a second and memory of the emulator, over 100,000 requests (about 4 minutes)
 	$(RUN)/python -m benchmarks.emulator
+
+bench-collect: setup ## time and memory of collecting 100,000 results of a night, beside inserting them alone; COLLECT=10000 for a short one
+	$(RUN)/python -m benchmarks.collect $(COLLECT)
 
 clean: ## remove the virtual environment, caches and all local data
 	rm -rf $(VENV) .touchline .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -47,5 +47,8 @@ async def _open_batch(run: Run, batch_id: str) -> BatchRow:
             "run `touchline batches collect` until it is."
         )
     if batch.state != BatchState.OPEN:
-        raise BadInput(f"Batch {batch_id} is {batch.state}: there is nothing left to cancel.")
+        raise BadInput(
+            f"Batch {batch_id} is {batch.state}: there is nothing left to cancel. What became of it: "
+            f"touchline batches show {batch_id}"
+        )
     return batch

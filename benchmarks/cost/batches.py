@@ -4,8 +4,9 @@ On the emulator all items of a batch start together, a minute after its creation
 off), and read nothing of each other. That is what others measured on live batches: 138 cold items read 0 %,
 and all read what a batch that had ended before had written; live calls and batches do not serve each other.
 The vendor's guide promises no more than 30 to 98 % in batches, so a cold batch may fare better than it does
-here, and a primed one worse. What is too large for one batch goes out in as few as the API takes, which start
-together too.
+here, and a primed one worse: with `--batch-wave` 200, 50 or 10, ten seconds apart, the cold `club` costs
+$ 0.265, 0.123 or 0.086 per 1,000 instead of 0.641. What is too large for one batch goes out in as few as the
+API takes, which start together too.
 """
 
 import asyncio

@@ -7,15 +7,20 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
-from cli.main import app
+from cli.main import app, exit_code
+from core.errors import BadInput, NotReady
+from core.settings import Settings
 from database import embedded
 from tests.acceptance.conftest import World
+from tests.acceptance.night import evening, leave, load_alike, waiting
+from tests.integration.stored_rows import Rows
 
 TOUCHLINE = [sys.executable, "-c", "from cli.main import main; main()"]
 
@@ -63,16 +68,93 @@ def test_every_command_explains_itself() -> None:
         "ingest",
         "plan",
         "summarize",
+        "overnight",
+        "batches",
         "insights",
         "summaries",
         "prompts",
         "usage",
         "ledger",
+        "config",
         "evaluate",
         "doctor",
     ):
         assert command in shown.stdout
         assert CliRunner().invoke(app, [command, "--help"]).exit_code == 0
+    for group, commands in {
+        "batches": ("list", "show", "cancel", "collect"),
+        "config": ("list", "get", "set", "unset"),
+    }.items():
+        named = CliRunner().invoke(app, [group, "--help"]).stdout
+        for command in commands:
+            assert command in named
+            assert CliRunner().invoke(app, [group, command, "--help"]).exit_code == 0
+
+
+def invoked(*arguments: str) -> Result:
+    """Run a command in this process, which is quicker."""
+    return CliRunner().invoke(app, arguments)
+
+
+def test_a_night_with_nothing_due_says_where_insights_wait_and_stays_one_json_object(world: World) -> None:
+    world.load(insights=3)
+    night, collected = invoked("overnight", "--json"), invoked("batches", "collect", "--json")
+    assert (night.exit_code, collected.exit_code) == (0, 0)
+    assert json.loads(night.stdout)["insights"] == json.loads(collected.stdout)["insights"] == {}
+    assert json.loads(night.stdout)["billed"]["calls"] == 0
+    assert "Nothing was due in the overnight lane, but insights wait: 3 pending." in night.stderr
+    assert "touchline config set lane" in night.stderr
+    assert collected.stderr == ""
+    assert world.states() == {"pending": 3}
+
+
+def test_only_a_batch_that_the_api_has_can_be_cancelled_by_hand(world: World) -> None:
+    rows = Rows(world.engine)
+    account = Settings().account
+    collected = rows.batch(account=account, state="collected", vendor_id="msgbatch_1")
+    sent = rows.batch(account=account)
+    others = rows.batch(state="open", vendor_id="msgbatch_2")
+    for batch_id, told in (
+        ("nobody", "no batch 'nobody'; list them with: touchline batches list"),
+        (collected, "is collected: there is nothing left to cancel"),
+        (sent, "is not known yet; run `touchline batches collect`"),
+        (others, "set ANTHROPIC_API_KEY and ANTHROPIC_BASE_URL to those"),
+    ):
+        refused = invoked("batches", "cancel", batch_id, "--json")
+        assert isinstance(refused.exception, BadInput)
+        assert (exit_code(refused.exception), refused.stdout) == (2, "")
+        assert told in str(refused.exception)
+    unknown_here = rows.batch(account=account, state="open", vendor_id="msgbatch_3")
+    refused = invoked("batches", "cancel", unknown_here)
+    assert isinstance(refused.exception, NotReady)
+    assert "See with: touchline batches collect" in str(refused.exception)
+    assert world.rows("SELECT batch_id FROM message_batch WHERE canceled_at IS NOT NULL") == []
+
+
+def test_an_open_batch_is_collected_in_vain_then_cancelled_by_hand_and_collected(world: World) -> None:
+    load_alike(world, players=2)
+    clock = evening(world)
+    leave(world, clock, sleeps=0)
+    (batch_id,) = (row["batch_id"] for row in told_by("batches", "list", "--state", "open")["batches"])
+    early = invoked("batches", "collect", "--json")
+    assert json.loads(early.stdout)["insights"] == {"in_batch": 2}
+    assert "2 insights are still in open batches" in early.stderr
+    assert told_by("batches", "cancel", batch_id)["cancel_reason"] == "by_hand"
+    clock.advance(60)
+    assert told_by("batches", "collect")["insights"] == {"pending": 2}
+    shown = told_by("batches", "show", batch_id)
+    assert (shown["state"], shown["cancel_reason"]) == ("collected", "by_hand")
+    (outcome,) = shown["outcomes"]
+    assert (outcome["outcome"], outcome["items"], Decimal(outcome["cost_usd"])) == ("canceled", 2, 0)
+    assert waiting(world) == [("pending", "batch_canceled", False, 2)]
+
+
+def told_by(*arguments: str) -> dict[str, Any]:
+    """Run a command in this process; gives the one JSON object on stdout."""
+    result = invoked(*arguments, "--json")
+    assert result.exit_code == 0, result.stderr
+    value: dict[str, Any] = json.loads(result.stdout)
+    return value
 
 
 def test_a_season_goes_through_all_commands(world: World, prefect_server: str, season: Path) -> None:

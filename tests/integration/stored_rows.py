@@ -71,6 +71,47 @@ class Rows:
             self.insert(tables.AiUsageInsight, *made_for)
         return str(row["attempt_id"])
 
+    def batch(self, *insight_ids: tuple[str, ...], items: dict[str, Any] | None = None, **values: Any) -> str:
+        """A main batch, sent unless said otherwise, with an item for each of these; gives its id.
+
+        `items` are values of the ledger rows of its items, which are in flight unless said otherwise.
+        """
+        row = {
+            "batch_id": f"batch-{next(self._numbers):04}",
+            "run_id": "run",
+            "account": "account",
+            "model": "claude-haiku-5-5",
+            "kind": "main",
+            "stage": 0,
+            "state": "sent",
+            "requests": len(insight_ids),
+            "prefixes": {"root": [1_800, None]},
+            "created_at": AT,
+            "sent_until": AT,
+            "due_at": AT,
+            **values,
+        }
+        self.insert(tables.MessageBatch, row)
+        in_flight = {"outcome": "sent", "cost_usd": None, "lane": "overnight", "service_tier": "batch"}
+        for insights in insight_ids:
+            attempt = in_flight | {"batch_id": row["batch_id"]} | (items or {})
+            attempt_id = self.attempt(insights=insights, **attempt)
+            item = {
+                "attempt_id": attempt_id,
+                "batch_id": row["batch_id"],
+                "insight_ids": list(insights),
+                "packed": len(insights) > 1,
+                "prefix_key": "root",
+                "marked": 0,
+                "front_tokens": 1_900,
+                "predicted_input_tokens": 1_950,
+                "predicted_read_tokens": 0,
+                "predicted_write_tokens": 0,
+                "predicted_output_tokens": 140 * len(insights),
+            }
+            self.insert(tables.BatchItem, item)
+        return str(row["batch_id"])
+
     def summary(self, organization_id: str = "club", **values: Any) -> str:
         """A summary with an insight and an attempt of its own; gives its id."""
         insight_id = self.insight(organization_id, state="summarized")

@@ -207,8 +207,8 @@ def test_what_waits_in_the_database_is_told_and_nothing_is_wrong(doctor: Doctor,
     checks = doctor()
     assert wrong(checks) == []
     assert checks["insights"]["detail"] == (
-        "1 with an ended lease, 1 deferred and due (the next run takes both), 2 deferred for later, 1 parked; "
-        "0 batches open, 0 of them past their time"
+        "1 with an ended lease, 1 deferred and due (the next run takes both), 2 deferred for later, "
+        "1 parked; 0 batches open, 0 of them past their time"
     )
     assert "insights list --state parked" in checks["insights"]["next_step"]
 

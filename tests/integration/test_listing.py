@@ -136,6 +136,7 @@ def test_one_row_is_shown_whole(rows: Rows) -> None:
         (listing.show_insight, "insights list"),
         (listing.show_summary, "summaries list"),
         (listing.show_attempt, "ledger list"),
+        (listing.show_batch, "batches list"),
     ],
 )
 def test_an_unknown_id_is_an_error_that_names_the_list(
@@ -216,10 +217,13 @@ def test_no_list_of_the_ledger_is_read_by_a_sequential_scan(rows: Rows) -> None:
 
 def test_lists_are_one_json_object_on_stdout(rows: Rows, command: Callable[..., Any]) -> None:
     rows.summary(created_at=datetime(2026, 3, 2, 19, tzinfo=UTC))
-    for name, key in (("insights", "insights"), ("summaries", "summaries"), ("ledger", "ledger")):
+    batch_id = rows.batch()
+    for name in ("insights", "summaries", "ledger", "batches"):
         result = command(name, "list", "--json")
         assert result.exit_code == 0
-        assert len(json.loads(result.stdout)[key]) == 1
+        assert len(json.loads(result.stdout)[name]) == 1
+    batch = json.loads(command("batches", "show", batch_id, "--json").stdout)
+    assert (batch["batch_id"], batch["due_at"], batch["outcomes"]) == (batch_id, "2026-03-02T19:00:00Z", [])
     (summary,) = json.loads(command("summaries", "list", "--json").stdout)["summaries"]
     assert (summary["confidence"], summary["created_at"]) == (0.85, "2026-03-02T19:00:00Z")
     (attempt,) = json.loads(command("ledger", "list", "--json", "--outcome", "succeeded").stdout)["ledger"]
@@ -232,6 +236,7 @@ def test_lists_are_one_json_object_on_stdout(rows: Rows, command: Callable[..., 
         (("insights", "list", "--state", "lost"), ("parked", "in_batch")),
         (("summaries", "list", "--state", "parked"), ("pending_review", "auto_approved")),
         (("ledger", "list", "--outcome", "gone"), ("succeeded", "adjustment")),
+        (("batches", "list", "--state", "in_batch"), ("sent", "open", "collected", "refused", "missing")),
     ],
 )
 def test_an_unknown_state_is_bad_input_that_names_the_states(

@@ -95,6 +95,50 @@ def test_what_the_planner_keeps_can_be_taken_back_by_itself(database_url: str) -
     migrate.check(database_url)
 
 
+def test_batches_can_be_taken_back_by_themselves_and_let_their_insights_go(database_url: str) -> None:
+    with psycopg.connect(database_url) as connection:
+        insert_attempt(connection, "a", lane="overnight", service_tier="batch", batch_id="b")
+        connection.execute(IN_BATCH)
+    command.downgrade(migrate.config(database_url), "0005")
+    left = {name for (name,) in rows(database_url, "SELECT tablename FROM pg_tables")}
+    assert not left & {"message_batch", "batch_item"}
+    assert "setting" in left
+    assert rows(database_url, "SELECT id, state FROM insight ORDER BY id") == [
+        ("i1", "pending"),
+        ("i2", "summarized"),
+    ]
+    assert rows(database_url, "SELECT attempt_id, batch_id FROM ai_usage_log") == [("a", "b")]
+    migrate.upgrade(database_url)
+    kept = rows(database_url, "SELECT DISTINCT missed_due, unusable_answers FROM insight")
+    assert kept == [(False, 0)]
+    migrate.check(database_url)
+
+
+IN_BATCH = b"""
+WITH club AS (INSERT INTO organization (id, name, timezone) VALUES ('o', 'Club', 'UTC')),
+coach AS (
+    INSERT INTO coach (id, auth_id, organization_id, name, tone, summaries_enabled, skip_sensitive, approvals,
+        suppressions)
+    VALUES ('c', 'c', 'o', 'Coach', 'warm', true, false, 0, 0)
+), player AS (
+    INSERT INTO player (id, organization_id, first_name, sport) VALUES ('p', 'o', 'Aoife', 'soccer')
+),
+batch AS (
+    INSERT INTO message_batch (batch_id, run_id, account, model, kind, stage, state, requests, prefixes,
+        created_at, sent_until, due_at)
+    VALUES ('b', 'run', 'account', 'm', 'main', 0, 'sent', 1, '{}', now(), now(), now())
+), item AS (
+    INSERT INTO batch_item (attempt_id, batch_id, insight_ids, packed, prefix_key, marked, front_tokens,
+        predicted_input_tokens, predicted_read_tokens, predicted_write_tokens, predicted_output_tokens)
+    VALUES ('a', 'b', '{i1}', false, 'key', 0, 1, 1, 0, 0, 1)
+)
+INSERT INTO insight (id, organization_id, coach_id, player_id, title, description, urgent, created_at, state,
+    missed_due, unusable_answers)
+VALUES ('i1', 'o', 'c', 'p', 't', 'd', false, now(), 'in_batch', false, 1),
+    ('i2', 'o', 'c', 'p', 't', 'd', false, now(), 'summarized', true, 0)
+"""
+
+
 def test_money_is_kept_to_the_twelfth_decimal(database_url: str) -> None:
     with psycopg.connect(database_url) as connection:
         insert_attempt(connection, "a", cost_usd=Decimal("0.000000005"))

@@ -3,8 +3,9 @@
 import asyncio
 from datetime import timedelta
 
-from tasks.warmth import SAFETY, Lead
-from tests.integration.workers import START, Workers, path, still_waits, tell, warm
+from core.states import Lane
+from tasks.warmth import SAFETY, Lead, warmth_in
+from tests.integration.workers import ACCOUNT, START, Workers, path, still_waits, tell, warm
 
 LIFETIME = timedelta(minutes=5)
 
@@ -186,5 +187,45 @@ def test_a_call_without_markers_waits_for_nobody(database_url: str) -> None:
         assert not lead.leading
         await lead.begun(START)
         assert workers.statements == before
+
+    tell(database_url, story)
+
+
+def test_batches_and_live_calls_share_no_cache_and_what_batches_are_to_read_must_live_for_longer(
+    database_url: str,
+) -> None:
+    async def story(workers: Workers) -> None:
+        transactions, clock = workers.transactions(), workers.clock
+        night, other_night, live = (
+            warmth_in(lane, transactions, account=ACCOUNT, holder=lane, clock=clock)
+            for lane in (Lane.OVERNIGHT, Lane.OVERNIGHT, Lane.LIVE)
+        )
+        (prefix,) = path("live", ttl="1h")
+        assert await live.lead(prefix)
+        await live.used([prefix], START, led=True)
+        assert await live.look(["live"]) == {"live": "1h"}
+        await night.written(["b", "a"], "1h", START)
+        assert await other_night.look(["a", "b", "live"]) == {"a": "1h", "b": "1h"}
+        assert await live.look(["a", "b"]) == {}
+        await night.written(["b"], "1h", START + timedelta(minutes=5))
+        await other_night.written(["b"], "1h", START - timedelta(minutes=5))
+        for minutes, left in ((49, {"a", "b"}), (51, {"b"}), (56, set())):
+            clock.time = START + timedelta(minutes=minutes)
+            fresh = warmth_in(Lane.OVERNIGHT, transactions, account=ACCOUNT, holder="fresh", clock=clock)
+            assert set(await fresh.look(["a", "b"])) == warm(night, "a", "b") == left
+        accounts = await workers.rows("SELECT DISTINCT account FROM cache_prefix ORDER BY 1")
+        assert accounts == [(ACCOUNT,), (f"{ACCOUNT}/batches",)]
+
+    tell(database_url, story)
+
+
+def test_what_a_batch_has_written_is_warm_though_somebody_leads_it(database_url: str) -> None:
+    async def story(workers: Workers) -> None:
+        warmth = workers.warmth()
+        (prefix,) = path("a")
+        assert await warmth.lead(prefix)
+        await workers.warmth("other").written(["a"], "1h", START)
+        assert await workers.warmth("third").look(["a"]) == {"a": "1h"}
+        assert await workers.rows("SELECT leader FROM cache_prefix") == [("worker",)]
 
     tell(database_url, story)
