@@ -145,7 +145,7 @@ def test_an_open_batch_is_collected_in_vain_then_cancelled_by_hand_and_collected
     shown = told_by("batches", "show", batch_id)
     assert (shown["state"], shown["cancel_reason"]) == ("collected", "by_hand")
     (outcome,) = shown["outcomes"]
-    assert (outcome["outcome"], outcome["items"], Decimal(outcome["cost_usd"])) == ("canceled", 2, 0)
+    assert (outcome["outcome"], outcome["items"], Decimal(outcome["cost_usd"])) == ("canceled", 2, Decimal(0))
     assert waiting(world) == [("pending", "batch_canceled", False, 2)]
 
 
