@@ -66,7 +66,7 @@ def made(chance: random.Random) -> Night:
 
 
 nights = st.builds(made, st.randoms(use_true_random=False))
-some = settings(deadline=None, max_examples=60, print_blob=True)
+some = settings(deadline=None, max_examples=25, print_blob=True)
 
 
 def asked(night: Night, leaf: Branch, readable: set[str]) -> tuple[int, set[str]]:
