@@ -55,7 +55,7 @@ class Measured:
 
 
 def main(results: int) -> int:
-    """Measure, show and write; 1 when the databases do not hold the same."""
+    """Measure, show and write down; 1 when the databases do not hold the same."""
     assert AT_ONCE == RESULTS_AT_ONCE, "both must write groups of the same size"
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is stopped
     console = Console(width=110)
@@ -63,7 +63,8 @@ def main(results: int) -> int:
         runs, billed_usd = _measured(console, place, base_url, url, results)
     row = _row(results, runs)
     _show(console, row)
-    FILE.write_text(json.dumps(row, indent=1) + "\n", "utf-8")
+    if results == RESULTS:  # a short run is only shown
+        FILE.write_text(json.dumps(row, indent=1) + "\n", "utf-8")
     return _disagreement(console, runs, results, billed_usd)
 
 
