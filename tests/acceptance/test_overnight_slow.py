@@ -51,6 +51,9 @@ def test_claims_that_wait_while_others_are_sent_are_kept_and_no_insight_is_sent_
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     load_alike(world, players=10, elsewhere=4)
+    world.execute(  # those come first, and wait for company
+        "UPDATE insight SET created_at = created_at - interval '9 days' WHERE organization_id = 'club-02'"
+    )
     clock = evening(world)
     monkeypatch.setattr(insights, "PAGE_INSIGHTS", 4)
     monkeypatch.setattr(batches, "REQUESTS_MAX", 4)
