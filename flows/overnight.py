@@ -16,13 +16,14 @@ from tasks.batch_report import report_collected, report_of_runs
 from tasks.batches import Outbox
 from tasks.clock import SystemClock
 from tasks.collecting import look_at_all, runs_with_open_batches, wait_until_collected
-from tasks.insights import claim_pages, give_back_claims, refresh_switches
+from tasks.insights import claim_pages
 from tasks.primes import prime
 from tasks.prompts import keep_prompts
+from tasks.rounds import drain
 from tasks.run import Run, Watch, open_run
 from tasks.runs import begin_run, end_run
 from tasks.spool import replay_spool
-from tasks.surveys import Scope, in_reach, survey_due
+from tasks.surveys import Scope, survey_due
 from tasks.terms import terms_of
 
 
@@ -50,7 +51,7 @@ async def summarize_overnight(
         await begin_run(run, organization_id)
         try:
             await collect_open(run)  # of earlier runs: what it did not answer is due again
-            await drain(run, Scope(organization_id, insight_limit, Lane.OVERNIGHT))
+            await drain(run, Scope(organization_id, insight_limit, Lane.OVERNIGHT), answer_what_is_due)
         finally:
             report = await report_of_runs(run, [run_id])
             await end_run(run, report)
@@ -82,19 +83,6 @@ async def collect_open(run: Run) -> RunReport:
     run_ids = await runs_with_open_batches(run)
     await look_at_all(run)
     return await report_collected(run, run_ids)
-
-
-async def drain(run: Run, asked: Scope) -> None:
-    """Survey, prime, send and collect, again and again, until nothing is due or nothing more comes of it."""
-    await refresh_switches(run, asked.organization_id)
-    scope = await in_reach(run.transactions, asked, run.clock.now())
-    try:
-        while await answer_what_is_due(run, scope):
-            await refresh_switches(run, asked.organization_id)
-        if run.failure:
-            raise run.failure
-    finally:
-        await give_back_claims(run, scope)
 
 
 async def answer_what_is_due(run: Run, scope: Scope) -> bool:

@@ -13,12 +13,13 @@ from core.settings import Settings
 from tasks.artifacts import publish_report
 from tasks.calls import answer_chunk
 from tasks.clock import SystemClock
-from tasks.insights import claim_pages, give_back_claims, refresh_switches
+from tasks.insights import claim_pages
 from tasks.prompts import keep_prompts
+from tasks.rounds import drain
 from tasks.run import Run, Watch, open_run
 from tasks.runs import begin_run, end_run
 from tasks.spool import replay_spool
-from tasks.surveys import Scope, in_reach, survey_due
+from tasks.surveys import Scope, survey_due
 from tasks.terms import terms_of
 from tasks.together import a_few_at_a_time
 
@@ -44,26 +45,13 @@ async def summarize_pending(
         await replay_spool(run.engine, settings.home)
         await begin_run(run, organization_id)
         try:
-            await drain(run, Scope(organization_id, insight_limit))
+            await drain(run, Scope(organization_id, insight_limit), answer_what_is_due)
         finally:
             report = run.report()
             await end_run(run, report)
             await publish_report(report)
     report.raise_when_set_up_wrong()
     return report
-
-
-async def drain(run: Run, asked: Scope) -> None:
-    """Survey, plan and answer, again and again, until nothing is due, the limit, or a reason to stop."""
-    await refresh_switches(run, asked.organization_id)
-    scope = await in_reach(run.transactions, asked, run.clock.now())
-    try:
-        while await answer_what_is_due(run, scope):
-            await refresh_switches(run, asked.organization_id)
-        if run.failure:
-            raise run.failure
-    finally:
-        await give_back_claims(run, scope)
 
 
 async def answer_what_is_due(run: Run, scope: Scope) -> bool:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from tasks.claude import CallFailed, failure_of
 CREATE_SECONDS = 600.0  # for one create call: it may have to carry tens of megabytes
 RESULTS_SECONDS = 600.0  # without a byte of the results
 LISTED_AT_ONCE = 100
+
+logger = logging.getLogger("touchline.batches")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +92,7 @@ def _result_or_none(line: bytes) -> dict[str, Any] | None:
     try:
         return _result(line)
     except ValueError:
+        logger.error("a line of a batch's results cannot be read: whose it is cannot be told")
         return None
 
 

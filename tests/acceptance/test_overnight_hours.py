@@ -272,3 +272,18 @@ def test_primes_that_are_cancelled_when_one_club_is_due_do_not_keep_the_others_w
     overnight(world, clock)
     of_new_york = world.rows("SELECT DISTINCT state FROM insight WHERE organization_id = 'club-02'")
     assert of_new_york == [{"state": "summarized"}]
+
+
+def test_a_kill_between_noting_a_cancel_and_hearing_of_it_does_not_forget_that_the_batch_was_due(
+    world: World,
+) -> None:
+    load_alike(world, players=2)
+    clock = evening(world)
+    leave(world, clock, sleeps=0)
+    (theirs,) = at_vendor(world)
+    world.execute("UPDATE message_batch SET cancel_reason = 'due'")  # the killed one's last commit
+    vendor(world).messages.batches.cancel(theirs.id)
+    clock.advance(30)
+    collect(world, clock)
+    assert batches(world)[0]["cancel_reason"] == "due"
+    assert waiting(world) == [("pending", "batch_canceled", True, 2)]
