@@ -4,7 +4,7 @@ VENV := .venv
 PYTHON ?= python3
 RUN := $(VENV)/bin
 
-.PHONY: help setup demo test check bench-cost bench-run bench-emulator bench-collect clean
+.PHONY: help setup demo test check bench-cost bench-run bench-emulator bench-collect bench-rollup clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ bench-emulator: setup ## requests a second and memory of the emulator, over 100,
 
 bench-collect: setup ## time and memory of collecting 100,000 results of a night, beside inserting them alone; COLLECT=10000 for a short one
 	$(RUN)/python -m benchmarks.collect $(COLLECT)
+
+bench-rollup: $(VENV)/installed-bench ## rollups of 5 million ledger rows, beside SQL, pandas and DuckDB; ROWS=500000 for a small run
+	$(RUN)/python -m benchmarks.rollup $(ROWS)
 
 clean: ## remove the virtual environment, caches and all local data
 	rm -rf $(VENV) .touchline .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -23,6 +23,7 @@ from cli import (
     overnight,
     plan,
     prompts,
+    rollup,
     summaries,
     summarize,
     usage,
@@ -46,6 +47,7 @@ app.add_typer(insights.app, name="insights")
 app.add_typer(summaries.app, name="summaries")
 app.add_typer(prompts.app, name="prompts")
 app.command("usage")(usage.usage)
+app.command("rollup")(rollup.rollup)
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(config.app, name="config")
 app.command("evaluate")(evaluate.evaluate)

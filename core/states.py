@@ -92,3 +92,31 @@ class Flag(StrEnum):
     OVERLY_POSITIVE = "overly_positive"
     TECHNICAL_JARGON = "technical_jargon"
     NAMES_OTHER_PERSON = "names_other_person"
+
+
+class RollupSubject(StrEnum):
+    """What of a day has changed."""
+
+    USAGE = "usage"  # the ledger
+    OUTCOMES = "outcomes"  # insights and summaries
+
+
+class OutcomeSubject(StrEnum):
+    """What an outcome is of."""
+
+    INSIGHT = "insight"
+    SUMMARY = "summary"
+
+
+class Decision(StrEnum):
+    """Who decides about a summary."""
+
+    REVIEW = "review"  # its coach
+
+
+class CheckResult(StrEnum):
+    """How a check of the rollups has ended."""
+
+    PASSED = "passed"  # it holds
+    FAILED = "failed"  # it does not hold, or could not be made: nothing is published
+    WARNED = "warned"  # it does not hold, or could not be made, but nothing hangs on it

@@ -18,6 +18,7 @@ class SummaryRun(SQLModel, table=True):
     __table_args__ = (
         *not_negative("insights", "calls", "billed_usd"),
         sa.Index("ix_summary_run_time", "lane", "started_at"),
+        sa.Index("ix_summary_run_started", "started_at"),
     )
 
     run_id: str = Field(primary_key=True, max_length=ID_LENGTH)
@@ -32,6 +33,10 @@ class SummaryRun(SQLModel, table=True):
     billed_usd: Decimal | None = Field(default=None, sa_type=Money)
     uncached_usd: Decimal | None = Field(default=None, sa_type=Money)
     floor_usd: Decimal | None = Field(default=None, sa_type=Money)
+    # The same insights, dearest first: each in a call of its own, uncached; the same, cached; in packs, live.
+    alone_uncached_usd: Decimal | None = Field(default=None, sa_type=Money)
+    alone_cached_usd: Decimal | None = Field(default=None, sa_type=Money)
+    packed_usd: Decimal | None = Field(default=None, sa_type=Money)
     efficiency: Decimal | None = Field(default=None, sa_type=sa.Numeric(9, 6))
     stopped: str | None = None  # why, when it did not drain what was due
 

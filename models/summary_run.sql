@@ -8,6 +8,7 @@ ON CONFLICT (run_id) DO NOTHING
 -- A run has ended, with its figures.
 UPDATE summary_run SET ended_at = :ended_at, insights = :insights, calls = :calls, predicted_usd = :predicted_usd,
     billed_usd = :billed_usd, uncached_usd = :uncached_usd, floor_usd = :floor_usd, efficiency = :efficiency,
+    alone_uncached_usd = :alone_uncached_usd, alone_cached_usd = :alone_cached_usd, packed_usd = :packed_usd,
     stopped = :stopped
 WHERE run_id = :run_id
 

@@ -10,8 +10,15 @@ from models.message_batch import BatchItem, MessageBatch
 from models.organization import Organization
 from models.player import Player
 from models.prompt import Prompt
+from models.quality_check import QualityCheck
 from models.rate_limit import RateLimit
+from models.rollup_coach_day import RollupCoachDay
 from models.rollup_dirty_day import RollupDirtyDay
+from models.rollup_organization_day import RollupOrganizationDay
+from models.rollup_outcome_day import RollupOutcomeDay
+from models.rollup_platform_day import RollupPlatformDay
+from models.rollup_player_day import RollupPlayerDay
+from models.rollup_run import RollupDay, RollupRun
 from models.setting import Setting, SettingChange
 from models.summary import Summary
 from models.summary_run import SummaryRun
@@ -29,8 +36,16 @@ __all__ = [
     "Organization",
     "Player",
     "Prompt",
+    "QualityCheck",
     "RateLimit",
+    "RollupCoachDay",
+    "RollupDay",
     "RollupDirtyDay",
+    "RollupOrganizationDay",
+    "RollupOutcomeDay",
+    "RollupPlatformDay",
+    "RollupPlayerDay",
+    "RollupRun",
     "Setting",
     "SettingChange",
     "Summary",

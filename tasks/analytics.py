@@ -1,30 +1,48 @@
-"""What an organisation used and what it cost, added up from the ledger."""
+"""What was used and what it cost: read from the rollups where they hold, from the ledger where they do not.
+
+Days that the ledger has written since their rollup was published are marked, in the transaction that wrote;
+they are read from the ledger, in the same snapshot as the marks. So no answer depends on when the rollup ran.
+Whatever is read for one organisation is read by a role that sees no other (`database.roles`).
+"""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date
 from decimal import Decimal
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
-from core.bill import plain_money
-from core.errors import BadInput, NotReady
-from core.pricing import prices_at, prompt_size_bounds
-from core.usage import RATE_STEP, Usage
+from core.day_range import PLATFORM_ZONE, DayRange, check_range
+from core.errors import BadInput
+from core.local_days import zone_named
+from core.usage_report import Parts, Sums, organization_report, person_report, platform_report
+from database.roles import read_only_for
+from tasks.cache_report import cache_report
 from tasks.listing import USAGE, find_organization, snapshot
+from tasks.usage_frame import read_usage
+from tasks.usage_sources import asked_of, reading_for, saved_usd
 
-TOP = 5
-DAYS_MAX = 3660  # ten years: more is a slip of the pen, and a day costs memory
+__all__ = [
+    "PLATFORM_ZONE",
+    "cache_report",
+    "coach_usage",
+    "org_usage",
+    "organization_time_zone",
+    "person_time_zone",
+    "platform_usage",
+    "player_usage",
+    "read_usage",
+]
 
-Sums = sa.RowMapping  # a row of the query `sums`
+TOP = 5  # coaches and players of an organisation
+TOP_ORGANIZATIONS = 10
 
 
 def organization_time_zone(engine: sa.Engine, organization_id: str) -> ZoneInfo:
     """Return the zone in which an organisation's people read days. Raises BadInput for an unknown one."""
-    with snapshot(engine) as connection:
-        return _zone(find_organization(connection, organization_id))
+    with reading_for(engine, organization_id) as connection:
+        return _zone(connection, organization_id)
 
 
 def org_usage(engine: sa.Engine, organization_id: str, from_day: date, to_day: date) -> dict[str, Any]:
@@ -38,143 +56,113 @@ def org_usage(engine: sa.Engine, organization_id: str, from_day: date, to_day: d
     is what the answered calls would have cost live at full input price, less what they did cost. `daily` has
     every day of the range, with zeros where nothing was called; when that is all of them, it is empty.
     """
-    _check_range(from_day, to_day)
-    with snapshot(engine) as connection:
-        zone = _zone(find_organization(connection, organization_id))
-        starts = day_starts(from_day, to_day, zone)
-        asked = {"organization_id": organization_id, "begins_at": starts[0], "ends_at": starts[-1]}
-        parts = _sums(connection, asked, starts)
-        saved_usd = _saved_usd(connection, asked)
-        top_coaches = _top_coaches(connection, parts["coach_id"])
-    return {
-        **_totals(parts["all"][0]),
-        "saved_usd": plain_money(saved_usd),
-        "by_operation": [_part("operation", row) for row in _dearest_first(parts["operation"])],
-        "by_model": [_part("model", row) for row in _dearest_first(parts["model"])],
-        "top_coaches": top_coaches,
-        "top_players": [
-            {"player_id": row["key"], **_spent(row)} for row in _dearest_first(parts["player_id"])[:TOP]
-        ],
-        "daily": _daily(parts["day_number"], from_day, to_day),
-        "from": from_day.isoformat(),
-        "to": to_day.isoformat(),
-        "time_zone": zone.key,
-    }
+    check_range(from_day, to_day)
+    with reading_for(engine, organization_id) as connection:
+        days = DayRange(from_day, to_day, _zone(connection, organization_id))
+        asked = asked_of(connection, days, organization_id=organization_id)
+        parts = _parts(connection, "organization_usage", asked | {"top": TOP})
+        return organization_report(days, parts, saved_usd(connection, asked))
 
 
-def day_starts(from_day: date, to_day: date, zone: ZoneInfo) -> list[datetime]:
-    """Return the instants at which local days begin, from the first up to and including `to_day`'s.
+def platform_usage(engine: sa.Engine, from_day: date, to_day: date) -> dict[str, Any]:
+    """Return USAGE of the platform for the UTC days from `from_day` up to, not including, `to_day`.
 
-    Days so cut have no gap and no overlap whatever the clocks do. A day whose midnight is skipped begins at
-    the jump; one whose midnight comes twice, at the first.
+    As `org_usage`, but `by_organization` has the ten dearest organisations, with their names, in the place of
+    coaches and players; one whom the ledger alone knows (`evaluation`, say) is named by its id.
     """
-    days = [from_day + timedelta(days=n) for n in range((to_day - from_day).days + 1)]
-    try:
-        return [datetime.combine(day, time(), zone).astimezone(UTC) for day in days]
-    except OverflowError:
-        raise BadInput(f"{from_day} to {to_day} reaches the end of the calendar.") from None
+    days = DayRange(from_day, to_day)
+    with snapshot(engine) as connection:
+        asked = asked_of(connection, days)
+        parts = _parts(connection, "platform_usage", asked)
+        organizations = _dearest_organizations(connection, asked)
+        return platform_report(days, parts, saved_usd(connection, asked), organizations)
 
 
-def _zone(organization: sa.Row[Any]) -> ZoneInfo:
-    try:
-        return ZoneInfo(organization.timezone)
-    except (ZoneInfoNotFoundError, ValueError) as error:
-        raise NotReady(
-            f"This machine does not know the time zone {organization.timezone!r} of {organization.id}: "
-            "correct it in organizations.jsonl and ingest again, or install the package tzdata."
-        ) from error
+def coach_usage(engine: sa.Engine, coach_id: str, from_day: date, to_day: date) -> dict[str, Any]:
+    """Return what a coach's notes have cost, by the local days of the coach's club.
+
+    `coach_id` is the key of the person, or the auth system's own id. The totals and `daily` of `org_usage`,
+    with `coach_id` (the key), `name` and `organization_id`. Raises BadInput for an unknown coach.
+    """
+    check_range(from_day, to_day)
+    with snapshot(engine) as connection:
+        coach = _find_coach(connection, coach_id)
+        person = {"coach_id": coach.id, "name": coach.name, "organization_id": coach.organization_id}
+        return _person_usage(connection, "coach", person, from_day, to_day)
 
 
-def _check_range(from_day: date, to_day: date) -> None:
-    if from_day > to_day:
-        raise BadInput(f"The range ends before it begins: it goes from {from_day} up to {to_day}.")
-    if (to_day - from_day).days > DAYS_MAX:
-        raise BadInput(f"{from_day} to {to_day} is too long; ask for {DAYS_MAX} days at most.")
+def player_usage(engine: sa.Engine, player_id: str, from_day: date, to_day: date) -> dict[str, Any]:
+    """Return what summaries of a player have cost, by the local days of the player's club.
+
+    The totals and `daily` of `org_usage`, with `player_id` and `organization_id`; no name: a player is a
+    child. Raises BadInput for an unknown player.
+    """
+    check_range(from_day, to_day)
+    with snapshot(engine) as connection:
+        player = _find_player(connection, player_id)
+        person = {"player_id": player.id, "organization_id": player.organization_id}
+        return _person_usage(connection, "player", person, from_day, to_day)
 
 
-def _sums(
-    connection: sa.Connection, asked: Mapping[str, Any], starts: Sequence[datetime]
-) -> Mapping[str, list[Sums]]:
-    """The rows of the query by the part that they are of."""
-    parts: defaultdict[str, list[Sums]] = defaultdict(list)
-    for row in connection.execute(USAGE["sums"], {**asked, "day_starts": list(starts)}).mappings():
-        parts[row["part"]].append(row)
-    return parts
+def person_time_zone(
+    engine: sa.Engine, *, coach_id: str | None = None, player_id: str | None = None
+) -> ZoneInfo:
+    """Return the zone in which a person's club reads days. Raises BadInput for an unknown person."""
+    with snapshot(engine) as connection:
+        if coach_id is not None:
+            person = _find_coach(connection, coach_id)
+        else:
+            person = _find_player(connection, player_id or "")
+        return _zone(connection, person.organization_id)
 
 
-def _top_coaches(connection: sa.Connection, rows: Iterable[Sums]) -> list[dict[str, Any]]:
-    """The dearest coaches with their names; the id of one whom the ledger alone remembers."""
-    top = _dearest_first(rows)[:TOP]
-    found = connection.execute(USAGE["coach_names"], {"coach_ids": [row["key"] for row in top]})
+def _person_usage(
+    connection: sa.Connection, who: str, person: dict[str, str], from_day: date, to_day: date
+) -> dict[str, Any]:
+    """From here on, only the person's club is seen."""
+    organization_id, key = person["organization_id"], f"{who}_id"
+    read_only_for(connection, organization_id)
+    days = DayRange(from_day, to_day, _zone(connection, organization_id))
+    asked = asked_of(connection, days, **{"organization_id": organization_id, key: person[key]})
+    parts = _parts(connection, f"{who}_usage", asked)
+    return person_report(person, days, parts, saved_usd(connection, asked))
+
+
+def _parts(connection: sa.Connection, query: str, asked: dict[str, Any]) -> Parts:
+    rows: list[Sums] = list(connection.execute(USAGE[query], asked).mappings())
+    return Parts(rows)
+
+
+def _zone(connection: sa.Connection, organization_id: str) -> ZoneInfo:
+    return zone_named(find_organization(connection, organization_id).timezone, organization_id)
+
+
+def _dearest_organizations(connection: sa.Connection, asked: dict[str, Any]) -> list[tuple[str, Sums]]:
+    """The ten that cost most, with their names, dearest first; ties by id."""
+    cost_usd: defaultdict[str, Decimal] = defaultdict(Decimal)
+    for query in ("dirty_cost_of_organizations", "rolled_cost_of_organizations"):
+        if query.startswith("rolled"):
+            connection.execute(USAGE["scan_rollups"])
+        for row in connection.execute(USAGE[query], asked):
+            cost_usd[row.organization_id] += row.cost_usd
+    connection.execute(USAGE["read_by_index"])
+    top = sorted(cost_usd, key=lambda one: (-cost_usd[one], one))[:TOP_ORGANIZATIONS]
+    found = connection.execute(USAGE["organization_names"], {"organization_ids": top})
     names = {row.id: row.name for row in found}
-    return [{"coach_id": row["key"], "name": names.get(row["key"], row["key"]), **_spent(row)} for row in top]
+    rows = connection.execute(USAGE["usage_of_organizations"], asked | {"organization_ids": top}).mappings()
+    used: dict[str, Sums] = {row["key"]: row for row in rows}
+    return [(names.get(one, one), used[one]) for one in top]
 
 
-def _saved_usd(connection: sa.Connection, asked: Mapping[str, Any]) -> Decimal:
-    """The price at full input, live, of what was answered and paid, less what was paid."""
-    size_starts = [bound + 1 for bound in prompt_size_bounds()]
-    saved_usd = Decimal(0)
-    for row in connection.execute(USAGE["priced_alike"], {**asked, "size_starts": size_starts}):
-        prices = prices_at(
-            row.model,
-            datetime.combine(row.utc_day, time(), UTC),
-            row.prompt_tokens,
-            inference_geo=row.inference_geo,
-        )
-        usage = Usage(row.total_input_tokens, output_tokens=row.output_tokens)
-        saved_usd += prices.cost_uncached(usage) - row.cost_usd
-    return saved_usd
+def _find_coach(connection: sa.Connection, person_id: str) -> sa.Row[Any]:
+    found = connection.execute(USAGE["coach"], {"person_id": person_id}).first()
+    if found is None:
+        raise BadInput(f"There is no coach {person_id!r}; the id is the one in coaches.jsonl.")
+    return found
 
 
-def _dearest_first(rows: Iterable[Sums]) -> list[Sums]:
-    return sorted(rows, key=lambda row: (-row["cost_usd"], row["key"]))
-
-
-def _totals(row: Sums) -> dict[str, Any]:
-    return {
-        "calls": row["calls"],
-        "attempts": row["attempts"],
-        **_tokens(row),
-        "average_cache_hit_rate": _ratio(row["hit_rates_sum"], row["hit_rates"]),
-        "total_cost_usd": plain_money(row["cost_usd"]),
-    }
-
-
-def _part(name: str, row: Sums) -> dict[str, Any]:
-    return {
-        name: row["key"],
-        "calls": row["calls"],
-        "attempts": row["attempts"],
-        **_tokens(row),
-        "cost_usd": plain_money(row["cost_usd"]),
-    }
-
-
-def _spent(row: Sums) -> dict[str, Any]:
-    return {"calls": row["calls"], "cost_usd": plain_money(row["cost_usd"])}
-
-
-def _tokens(row: Sums) -> dict[str, Any]:
-    """BILL's token fields: the four input classes, output, the whole input, and the share that was read."""
-    input_classes = ("input_tokens", "cache_read_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens")
-    total_input_tokens = sum(row[name] for name in input_classes)
-    return {name: row[name] for name in input_classes} | {
-        "output_tokens": row["output_tokens"],
-        "total_input_tokens": total_input_tokens,
-        "cache_hit_rate": _ratio(row["cache_read_tokens"], total_input_tokens),
-    }
-
-
-def _ratio(part: int | Decimal, whole: int) -> float:
-    """A ratio as BILL has it, in millionths; 0 of nothing."""
-    return float((Decimal(part) / whole).quantize(RATE_STEP)) if whole else 0.0
-
-
-def _daily(rows: Sequence[Sums], from_day: date, to_day: date) -> list[dict[str, Any]]:
-    """Every day of the range in order; nothing at all when nothing happened on any."""
-    spent = {int(row["key"]): _spent(row) for row in rows}
-    nothing = {"calls": 0, "cost_usd": "0"}
-    return [
-        {"day": (from_day + timedelta(days=number)).isoformat(), **spent.get(number + 1, nothing)}
-        for number in range((to_day - from_day).days if rows else 0)
-    ]
+def _find_player(connection: sa.Connection, player_id: str) -> sa.Row[Any]:
+    found = connection.execute(USAGE["player"], {"player_id": player_id}).first()
+    if found is None:
+        raise BadInput(f"There is no player {player_id!r}; the id is the one in players.jsonl.")
+    return found

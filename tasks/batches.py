@@ -22,6 +22,7 @@ from models import insight
 from models.message_batch import QUERIES
 from tasks.batch_api import CREATE_SECONDS, create_batch
 from tasks.claude import CallFailed
+from tasks.clock import new_id
 from tasks.insights import lease_end
 from tasks.ledger import sent_row
 from tasks.run import Run
@@ -111,7 +112,7 @@ async def send_batch(
 def _attempt(run: Run, call: PlannedCall) -> Attempt:
     now = run.clock.now()
     estimate = price_of(call.predicted, model=call.model, at=now, service_tier=call.service_tier)
-    return Attempt(str(uuid4()), str(uuid4()), call, now, estimate)
+    return Attempt(new_id(now), new_id(now), call, now, estimate)
 
 
 async def _record(

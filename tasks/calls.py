@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from uuid import uuid4
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
@@ -18,6 +17,7 @@ from core.settlement import Attempt, Settlement, entry_of, settled_by_failure, s
 from core.states import InsightState, Outcome
 from core.verdict import Reply, Verdict, judge
 from tasks.claude import CallFailed, ask
+from tasks.clock import new_id
 from tasks.ledger import Conclusion, Conclusions, record_sent, settle
 from tasks.run import Run
 from tasks.summaries import summary_row
@@ -87,7 +87,7 @@ class _Asking:
         self._call = call
         self._booking = booking
         self._asked = asked
-        self._call_id = str(uuid4())
+        self._call_id = new_id(run.clock.now())
         self._lead = Lead(run.warmth, call.marked)
         self._tries = 0
 
@@ -181,7 +181,7 @@ class _Asking:
     def _new_attempt(self) -> Attempt:
         now, call = self._run.clock.now(), self._call
         estimate = price_of(call.predicted, model=call.model, at=now, service_tier=call.service_tier)
-        return Attempt(str(uuid4()), self._call_id, call, now, estimate, first=self._tries == 1)
+        return Attempt(new_id(now), self._call_id, call, now, estimate, first=self._tries == 1)
 
 
 def _as_long_as_told(state: RetryCallState) -> float:

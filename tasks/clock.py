@@ -1,7 +1,10 @@
-"""The system's clock: what flows use when they are given no other."""
+"""The system's clock, which flows use when they are given no other; and ids in the order of time."""
 
 import asyncio
+import secrets
 from datetime import UTC, datetime
+
+from core.identity import NOISE_BITS, time_ordered_id
 
 
 class SystemClock:
@@ -14,3 +17,8 @@ class SystemClock:
     async def sleep(self, seconds: float) -> None:
         """Wait that many seconds."""
         await asyncio.sleep(seconds)
+
+
+def new_id(at: datetime) -> str:
+    """Return an id for what happens at a time; ids are in the order of their times."""
+    return time_ordered_id(at, secrets.randbits(NOISE_BITS))

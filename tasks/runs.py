@@ -34,7 +34,7 @@ async def end_run(run: Run, report: RunReport) -> None:
 
 async def keep_figures(run: Run, run_id: str, report: RunReport, insights: int) -> None:
     """Write what a run came to into its row; `insights` it had claimed."""
-    billed = report.billed
+    billed, waterfall = report.billed, report.waterfall
     row = {
         "run_id": run_id,
         "ended_at": run.clock.now(),
@@ -45,6 +45,9 @@ async def keep_figures(run: Run, run_id: str, report: RunReport, insights: int) 
         "uncached_usd": billed.uncached_cost_usd,
         "floor_usd": billed.floor_usd,
         "efficiency": billed.efficiency,
+        "alone_uncached_usd": waterfall.uncached_usd,
+        "alone_cached_usd": waterfall.cached_usd,
+        "packed_usd": waterfall.packed_usd,
         "stopped": report.stopped.cause if report.stopped else None,
     }
 

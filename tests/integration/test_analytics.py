@@ -1,22 +1,18 @@
-"""What an organisation used: exact sums, prices by size of prompt, zeros for nothing, and the command."""
+"""What an organisation used: exact sums, prices by size of prompt, zeros for nothing, names and ties."""
 
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
-from typer.testing import CliRunner
 
-from cli.main import app
 from core.errors import BadInput
 from core.pricing import price_of
 from core.usage import Usage
 from database.engine import connect
 from tasks.analytics import org_usage
-from tests.integration.stored_rows import AT, TOKENS, Plans, Rows, many_ledger_rows
+from tests.integration.stored_rows import AT, TOKENS, Rows
 
 
 @pytest.fixture
@@ -130,60 +126,3 @@ def test_what_is_no_range_or_no_organization_is_refused(
     rows.club(timezone="Asia/Kolkata")
     with pytest.raises(BadInput, match=told):
         org_usage(rows.engine, organization_id, from_day, to_day)
-
-
-def test_usage_is_not_read_by_a_sequential_scan(rows: Rows) -> None:
-    rows.club(timezone="Europe/Dublin")
-    many_ledger_rows(rows.engine, 60_000)
-    seen = Plans(rows.engine)
-    month = org_usage(rows.engine, "club", date(2026, 3, 1), date(2026, 3, 31))
-    always = org_usage(rows.engine, "club", date(2025, 9, 1), date(2027, 1, 1))
-    assert 800 < month["attempts"] < 1_000
-    assert always["attempts"] == 12_000
-    assert len(seen.plans) == 4
-    assert not [plan for plan in seen.plans if "Seq Scan on ai_usage_log" in plan]
-    assert all("ix_ai_usage_log_organization_time" in plan for plan in seen.plans)
-
-
-@pytest.fixture
-def command(rows: Rows, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
-    """Run `touchline usage` on this database; gives its result."""
-    monkeypatch.setenv("DATABASE_URL", database_url)
-    return lambda *arguments: CliRunner().invoke(app, ("usage", *arguments))
-
-
-def test_the_command_shows_the_last_thirty_local_days_with_today(
-    rows: Rows, command: Callable[..., Any]
-) -> None:
-    rows.club(timezone="Pacific/Auckland")
-    rows.attempt(occurred_at=datetime.now(UTC))
-    before = datetime.now(ZoneInfo("Pacific/Auckland")).date()
-    used = json.loads(command("--org", "club", "--json").stdout)
-    after = datetime.now(ZoneInfo("Pacific/Auckland")).date()
-    to_day = date.fromisoformat(used["to"])
-    assert before <= to_day - timedelta(days=1) <= after
-    assert date.fromisoformat(used["from"]) == to_day - timedelta(days=30)
-    assert used["calls"] == 1
-    assert len(used["daily"]) == 30
-    assert command("--org", "club").exit_code == 0
-
-
-def test_the_command_takes_days_and_its_json_is_what_the_task_returns(
-    rows: Rows, command: Callable[..., Any]
-) -> None:
-    rows.club()
-    rows.attempt()
-    result = command("--org", "club", "--from", "2026-03-01", "--to", "2026-04-01", "--json")
-    assert json.loads(result.stdout) == org_usage(rows.engine, "club", date(2026, 3, 1), date(2026, 4, 1))
-    shown = command("--org", "club", "--from", "2026-03-01", "--to", "2026-04-01").stdout
-    assert "A Coach" in shown
-    assert "0.00012" in shown
-
-
-def test_the_command_refuses_what_it_cannot_show(rows: Rows, command: Callable[..., Any]) -> None:
-    rows.club()
-    assert command().exit_code == 2
-    assert command("--org", "club", "--from", "yesterday").exit_code == 2
-    assert command("--org", "club", "--to", "2026-02-30").exit_code == 2
-    assert isinstance(command("--org", "club", "--to", "0001-01-05").exception, BadInput)
-    assert isinstance(command("--org", "nowhere").exception, BadInput)

@@ -114,6 +114,31 @@ def test_batches_can_be_taken_back_by_themselves_and_let_their_insights_go(datab
     migrate.check(database_url)
 
 
+def test_rollups_can_be_taken_back_by_themselves_and_come_back_with_all_days_marked(
+    database_url: str,
+) -> None:
+    with psycopg.connect(database_url) as connection:
+        insert_attempt(connection, "a", at="2026-03-01T12:00:00Z")
+        connection.execute(IN_BATCH)
+        connection.execute("UPDATE insight SET state = 'pending', created_at = '2026-03-05T12:00:00Z'")
+    command.downgrade(migrate.config(database_url), "0006")
+    left = {name for (name,) in rows(database_url, "SELECT tablename FROM pg_tables")}
+    assert not any(name.startswith(("rollup_o", "rollup_p", "staged_", "quality_")) for name in left)
+    assert marks(database_url) == {"2026-03-01": 1}
+    with psycopg.connect(database_url) as connection:
+        insert_attempt(connection, "b", at="2026-03-02T12:00:00Z")
+        connection.execute("UPDATE ai_usage_log SET latency_ms = 5 WHERE attempt_id = 'b'")
+    assert marks(database_url) == {"2026-03-01": 1, "2026-03-02": 2}
+    migrate.upgrade(database_url)
+    asked = "SELECT subject, utc_day::text FROM rollup_dirty_day ORDER BY 1, 2"
+    assert rows(database_url, asked) == [
+        ("outcomes", "2026-03-05"),
+        ("usage", "2026-03-01"),
+        ("usage", "2026-03-02"),
+    ]
+    migrate.check(database_url)
+
+
 IN_BATCH = b"""
 WITH club AS (INSERT INTO organization (id, name, timezone) VALUES ('o', 'Club', 'UTC')),
 coach AS (
