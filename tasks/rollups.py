@@ -180,12 +180,12 @@ async def _replace(
     """
     names = [column.name for column in rollup.columns]
     key = [column.name for column in rollup.primary_key.columns]
-    of_run = staged.c.run_id == run_id
+    of_run, of_days = staged.c.run_id == run_id, rollup.c.utc_day.in_(days)
 
     def alike(columns: Sequence[str]) -> sa.ColumnElement[bool]:
-        return sa.and_(of_run, *(staged.c[name] == rollup.c[name] for name in columns))
+        return sa.and_(of_run, of_days, *(staged.c[name] == rollup.c[name] for name in columns))
 
-    outdated = sa.delete(rollup).where(rollup.c.utc_day.in_(days), ~sa.exists().where(alike(names)))
+    outdated = sa.delete(rollup).where(of_days, ~sa.exists().where(alike(names)))
     await connection.execute(outdated)
     missing = sa.select(*(staged.c[name] for name in names)).where(of_run, ~sa.exists().where(alike(key)))
     in_order = missing.order_by(*(staged.c[name] for name in key))

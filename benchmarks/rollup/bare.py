@@ -31,6 +31,12 @@ class Bare:
             rows += self._run("INSERT INTO {plain} " + PUBLISHED, table)
         return rows
 
+    def unpublish(self) -> None:
+        """Make the day one that was never published."""
+        with self._connection.transaction():
+            for table in (*TABLES, "rollup_day"):
+                self._run("DELETE FROM {rollup} WHERE utc_day = {day}", table)
+
     def replace(self) -> float:
         """Delete and insert, as much as that; gives the seconds, commit included."""
         return timed(self._replace)[1]
@@ -56,7 +62,7 @@ class Bare:
             rollup=sql.Identifier(table),
             plain=sql.Identifier(f"plain_{table}"),
             day=sql.Literal(self._day),
-            key=sql.SQL(", ").join(map(sql.Identifier, TABLES[table])),
+            key=sql.SQL(", ").join(map(sql.Identifier, TABLES.get(table, ()))),
         )
         return self._connection.execute(statement).rowcount
 

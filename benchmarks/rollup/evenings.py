@@ -14,7 +14,8 @@ TODAY = date(2026, 11, 28)
 NOW = datetime(2026, 11, 28, 6, tzinfo=UTC)  # after the sessions of yesterday, and after the night
 
 MICROSECOND = timedelta(microseconds=1)
-SECOND, MINUTE, HOUR, DAY = 1_000_000, 60_000_000, 3_600_000_000, 86_400_000_000  # microseconds
+MILLISECOND, SECOND = 1_000, 1_000_000  # microseconds
+MINUTE, HOUR, DAY = 60 * SECOND, 3_600 * SECOND, 86_400 * SECOND
 NIGHT_BEGINS = 2 * HOUR  # UTC; for all clubs at once
 MODELS = ("claude-haiku-5-5", "claude-haiku-4-5", "claude-sonnet-5-5")
 FALLBACK_SHARE = 0.06

@@ -1,7 +1,7 @@
-"""One day that late rows have touched, rolled up again: the seconds of each step, beside the least."""
+"""One day rolled up, after late rows and for the first time: the seconds of each step, beside the least."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import psycopg
 
-from benchmarks.rollup.bare import bare
+from benchmarks.rollup.bare import Bare, bare
 from benchmarks.rollup.evenings import NOW, TODAY
 from benchmarks.rollup.lines import COLUMNS
 from benchmarks.rollup.timing import Spread
@@ -37,7 +37,7 @@ class Standstill:
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """The seconds of a rollup's steps."""
+    """The seconds of a rollup's steps; the last one cleans up when all is published."""
 
     stage: float
     check: float
@@ -46,13 +46,13 @@ class Steps:
 
     @property
     def published(self) -> float:
-        """All but the checks."""
-        return self.stage + self.publish + self.leave
+        """All that it takes until the day is published, but for the checks."""
+        return self.stage + self.publish
 
 
 @dataclass(frozen=True, slots=True)
 class Publishing:
-    """What rolling up the touched day took, and what a bare delete and insert of its rows did, in turns."""
+    """What rolling up the day took, and what a bare delete and insert of its rows did, in turns."""
 
     day: date
     ledger_rows: int
@@ -70,18 +70,36 @@ def busy_day() -> date:
     return TODAY - timedelta(days=(TODAY.weekday() - TUESDAY) % 7)
 
 
-def publish_one_day(url: str, day: date, rounds: int = ROUNDS) -> Publishing:
-    """Touch the day and roll it up, then do the bare thing, in turns; the first of each is not counted."""
-    steps, seconds, rows = [], [], 0
+def publish_one_day(url: str, day: date, rounds: int = ROUNDS) -> tuple[Publishing, Publishing]:
+    """Roll up the day, touched and for the first time; each followed by the bare thing, in turns.
+
+    The first round is not counted.
+    """
     with bare(url, day) as least:
-        for number in range(rounds + 1):
-            touch(url, day, number)
-            steps.append(asyncio.run(rolled_up(url, day)))
-            rows = least.take_over()
-            _checkpoint(url)
-            seconds.append(least.replace())
-            _checkpoint(url)
-    return Publishing(day, _ledger_rows(url, day), rows, tuple(steps[1:]), Spread(tuple(seconds[1:])))
+        done = [
+            [_beside_bare(url, day, least, 2 * number + first, first=first) for first in (False, True)]
+            for number in range(rounds + 1)
+        ]
+        rows, ledger_rows = least.take_over(), _ledger_rows(url, day)
+    touched, first = zip(*done[1:], strict=True)
+    return _published(day, ledger_rows, rows, touched), _published(day, ledger_rows, rows, first)
+
+
+def _beside_bare(url: str, day: date, least: Bare, number: int, *, first: bool) -> tuple[Steps, float]:
+    """Roll up the day when late rows have come, then do the bare thing; gives the seconds of both."""
+    touch(url, day, number)
+    if first:
+        least.unpublish()
+    _checkpoint(url)
+    steps = asyncio.run(rolled_up(url, day))
+    least.take_over()
+    _checkpoint(url)
+    return steps, least.replace()
+
+
+def _published(day: date, ledger_rows: int, rows: int, done: Iterable[tuple[Steps, float]]) -> Publishing:
+    steps, seconds = zip(*done, strict=True)
+    return Publishing(day, ledger_rows, rows, steps, Spread(seconds))
 
 
 def touch(url: str, day: date, number: int) -> None:
@@ -163,9 +181,14 @@ def _ledger_rows(url: str, day: date) -> int:
     return int(found[0])
 
 
+# Of the same times as the ids that they are made of.
+NEW_ID = (
+    "left({0}, 15) || substr(md5({0} || %(number)s)::uuid::text, 16, 4)"
+    " || substr({0}, 20, 1) || substr(md5({0} || %(number)s)::uuid::text, 21)"
+)
 NEW = {
-    "attempt_id": "md5(attempt_id || %(number)s)::uuid::text",
-    "call_id": "md5(call_id || %(number)s)::uuid::text",
+    "attempt_id": NEW_ID.format("attempt_id"),
+    "call_id": NEW_ID.format("call_id"),
     "recorded_at": "%(now)s",
 }
 TOUCH = f"""
