@@ -12,6 +12,7 @@ from core.pricing import ClassPrices, prices_at, prompt_size_bounds
 from core.quality import QualityReport
 from core.states import ServiceTier
 
+FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2199, 12, 31)  # beyond them a day is a slip of the pen
 TOKENS_MAX = 2**31 - 1  # the ledger's integers end here
 PICODOLLARS = 6  # decimal places from USD per million tokens to 1e-12 USD per token (core.pricing.PRICE_STEP)
 
@@ -126,6 +127,9 @@ def _picodollars(prices: ClassPrices, name: str) -> int:
 
 
 def check_asked(days: Sequence[date] | None, *, rebuild: bool) -> None:
-    """Raise BadInput when it is not clear which days are meant."""
+    """Raise BadInput when it is not clear which days are meant, or one is no day of a ledger."""
     if rebuild and days:
         raise BadInput("A rebuild takes all days: give --rebuild, or days, but not both.")
+    for day in days or ():
+        if not FIRST_DAY <= day <= LAST_DAY:
+            raise BadInput(f"{day} is no day of a ledger; give UTC days from {FIRST_DAY} to {LAST_DAY}.")

@@ -29,8 +29,8 @@ async def nightly_rollup(
     report, when a critical check does not hold; BadInput or NotReady before anything is done.
     """
     check_asked(days, rebuild=rebuild)
-    run_id = str(flow_run.id or uuid4())
-    async with open_rollup(run_id, Settings(), clock or SystemClock()) as rollup:
+    flow_run_id = str(flow_run.id or uuid4())
+    async with open_rollup(flow_run_id, Settings(), clock or SystemClock()) as rollup:
         try:
             report = await roll_up(rollup, days, rebuild=rebuild, data_docs=data_docs)
         finally:

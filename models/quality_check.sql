@@ -46,12 +46,17 @@ WHERE cache_read_tokens > input_tokens + cache_read_tokens + cache_write_5m_toke
 ORDER BY utc_day
 
 -- name: organization_unknown
--- Organisations that nobody knows. Evaluations of models have a name of their own.
+-- Organisations that nobody knows, nor ever has: the ledger outlives those that it names, and a day of one that is gone
+-- may be opened again. Evaluations of models have a name of their own.
 SELECT organization_id, count(*) AS rows, min(utc_day) AS first_utc_day, max(utc_day) AS last_utc_day
 FROM staged
 WHERE organization_id <> :evaluation
     AND NOT EXISTS (SELECT FROM organization WHERE organization.id = staged.organization_id)
-GROUP BY organization_id ORDER BY organization_id
+GROUP BY organization_id
+HAVING NOT EXISTS (
+    SELECT FROM rollup_organization_day AS before WHERE before.organization_id = staged.organization_id
+)
+ORDER BY organization_id
 
 -- name: local_day_far
 -- A local day begins at most a day before or after the UTC day.

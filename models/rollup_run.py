@@ -3,6 +3,7 @@
 from datetime import date, datetime
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
 from models.base import ID_LENGTH, metadata, not_negative
@@ -11,21 +12,28 @@ from models.usage_sums import COUNTS
 
 
 class RollupRun(SQLModel, table=True):
-    """One run; without an end it was killed, and what it has staged is removed by a later one."""
+    """One try of a run; without an end it was killed, and what it has staged is removed by a later one.
+
+    `staged_rows` are the rows that it has staged, by table: staging is not logged, so that they are counted
+    again before they are published.
+    """
 
     __tablename__ = "rollup_run"
 
     run_id: str = Field(primary_key=True, max_length=ID_LENGTH)
+    flow_run_id: str = Field(max_length=ID_LENGTH)
     started_at: datetime
     ended_at: datetime | None = None
     days: list[date] = Field(sa_type=sa.ARRAY(sa.Date()))  # that it took, UTC
+    staged_rows: dict[str, int] = Field(sa_type=JSONB)
     published: bool = False
 
 
 class RollupDay(SQLModel, table=True):
     """A day as it was last published: which run did it tells others whether theirs is out of date.
 
-    A ledger only grows, so a day that has fewer rows than were published has lost some.
+    A ledger only grows, so a day that has fewer rows than were published has lost some. What caching saved is
+    by the price list of `price_version`; with another list the day is rolled up again.
     """
 
     __tablename__ = "rollup_day"
@@ -34,6 +42,7 @@ class RollupDay(SQLModel, table=True):
     utc_day: date = Field(primary_key=True)
     run_id: str = Field(max_length=ID_LENGTH)
     published_at: datetime
+    price_version: str
     ledger_rows: int = Field(sa_type=sa.BigInteger)
 
 

@@ -65,6 +65,10 @@ UNION SELECT utc_day FROM told WHERE utc_day IS NOT NULL
 UNION SELECT utc_day FROM rollup_day
 ORDER BY utc_day
 
+-- name: priced_otherwise
+-- Published days whose savings are by another price list.
+SELECT utc_day FROM rollup_day WHERE price_version <> :price_version ORDER BY utc_day
+
 -- name: published
 -- Which run has published each of these days last.
 SELECT utc_day, run_id FROM rollup_day WHERE utc_day = ANY(CAST(:days AS date[])) ORDER BY utc_day
@@ -78,17 +82,19 @@ SELECT timezone, min(id) AS organization_id FROM organization GROUP BY timezone 
 SELECT DISTINCT day.utc_day, log.model, log.service_tier, coalesce(log.inference_geo, 'global') AS inference_geo
 FROM {touched}
 
+-- name: find_repeated
+-- The few calls of the touched days that have more than one attempt, whenever: only theirs are looked at one by one, to
+-- see which of them came first.
+CREATE TEMPORARY TABLE repeated ON COMMIT DROP AS
+SELECT call_id FROM ai_usage_log WHERE call_id = ANY(ARRAY(SELECT log.call_id FROM {touched}))
+GROUP BY call_id HAVING count(*) > 1
+
 -- name: book
 -- The ledger rows of the touched days with all that the rollups need: the club's own day (in UTC for a club that
 -- nobody knows; the checks find it), the price of the list, and what caching saved. Prices are whole picodollars
 -- (1e-12 USD) a token: `own` is the row's own price list, `live` the full price of input and output.
 CREATE TEMPORARY TABLE booked ON COMMIT DROP AS
-WITH repeated AS MATERIALIZED (
-    -- Few calls have more than one attempt: only theirs are looked at one by one, to see which of them came first.
-    SELECT call_id FROM ai_usage_log WHERE call_id = ANY(ARRAY(SELECT log.call_id FROM {touched}))
-    GROUP BY call_id HAVING count(*) > 1
-)
-SELECT day.utc_day, stretch.local_day, log.attempt_id, log.call_id, log.organization_id, log.coach_id, log.player_id,
+SELECT day.utc_day, stretch.local_day, log.attempt_id, log.organization_id, log.coach_id, log.player_id,
     log.operation, log.model, log.lane, log.service_tier, log.outcome, log.price_version,
     CAST(({opens_call}) AS integer) AS opens_call,
     CAST(log.outcome <> 'adjustment' AS integer) AS is_attempt,
@@ -121,7 +127,7 @@ LEFT JOIN jsonb_to_recordset(CAST(:prices AS jsonb)) AS price (utc_day date, mod
 
 -- name: forget_booked
 -- What was booked of one group of days is staged: the next one may be booked.
-DROP TABLE booked
+DROP TABLE booked, repeated
 
 -- name: stage_organization_day
 -- By club, and by how it was called.
@@ -143,10 +149,13 @@ SELECT :run_id, utc_day, organization_id, player_id, local_day, {sums}
 FROM booked GROUP BY utc_day, organization_id, player_id, local_day
 
 -- name: stage_platform_day
--- All clubs together.
+-- All clubs together, from what is staged of each.
 INSERT INTO staged_platform_day (run_id, utc_day, operation, model, lane, service_tier, {sum_names})
-SELECT :run_id, utc_day, operation, model, lane, service_tier, {sums}
-FROM booked GROUP BY utc_day, operation, model, lane, service_tier
+SELECT CAST(:run_id AS text), utc_day, operation, model, lane, service_tier, sum(calls), sum(attempts), sum(adjustments),
+    sum(input_tokens), sum(cache_read_tokens), sum(cache_write_5m_tokens), sum(cache_write_1h_tokens),
+    sum(output_tokens), sum(hit_rates), sum(hit_rates_sum), sum(cost_usd), sum(saved_usd)
+FROM staged_organization_day WHERE run_id = :run_id AND utc_day = ANY(CAST(:days AS date[]))
+GROUP BY utc_day, operation, model, lane, service_tier
 
 -- name: stage_outcome_day
 -- What has become of the insights and summaries that were created on the touched days. Until there is approval
@@ -171,17 +180,34 @@ LEFT JOIN {stretches} ON stretch.time_zone = coalesce(organization.timezone, 'UT
 GROUP BY day.utc_day, made.organization_id, stretch.local_day, made.subject, made.state, made.decision
 
 -- name: stage_ledger_day
--- The ledger's own sums, to hold the rollups against: of its rows themselves, without the joins, and of the calls that
--- they open, each counted once.
+-- The ledger's own sums, to hold the rollups against: without their joins, and with calls counted another way (all of
+-- the day's, less those that had an attempt before the day).
 INSERT INTO staged_ledger_day (run_id, utc_day, calls, attempts, adjustments, input_tokens, cache_read_tokens,
     cache_write_5m_tokens, cache_write_1h_tokens, output_tokens, hit_rates, hit_rates_sum, cost_usd)
-SELECT :run_id, day.utc_day,
-    (SELECT count(DISTINCT call_id) FROM booked WHERE booked.utc_day = day.utc_day AND opens_call = 1),
-    count(*) FILTER (WHERE log.outcome <> 'adjustment'), count(*) FILTER (WHERE log.outcome = 'adjustment'),
-    sum(log.input_tokens), sum(log.cache_read_tokens), sum(log.cache_write_5m_tokens),
-    sum(log.cache_write_1h_tokens), sum(log.output_tokens), count(log.cache_hit_rate),
-    coalesce(sum(log.cache_hit_rate), 0), sum(coalesce(log.cost_usd, log.estimated_cost_usd))
-FROM {touched} GROUP BY day.utc_day
+WITH called AS (
+    SELECT DISTINCT day.utc_day, log.organization_id, log.call_id FROM {touched} WHERE log.outcome <> 'adjustment'
+), opened AS (
+    SELECT utc_day, count(*) AS calls FROM called
+    WHERE call_id NOT IN (SELECT call_id FROM repeated) OR NOT EXISTS (
+        SELECT FROM ai_usage_log AS before
+        WHERE before.call_id = called.call_id AND before.organization_id = called.organization_id
+          AND before.outcome <> 'adjustment'
+          AND before.occurred_at < CAST(called.utc_day AS timestamp) AT TIME ZONE 'UTC'
+    )
+    GROUP BY utc_day
+), added AS (
+    SELECT day.utc_day, count(*) FILTER (WHERE log.outcome <> 'adjustment') AS attempts,
+        count(*) FILTER (WHERE log.outcome = 'adjustment') AS adjustments,
+        sum(log.input_tokens) AS input_tokens, sum(log.cache_read_tokens) AS cache_read_tokens,
+        sum(log.cache_write_5m_tokens) AS cache_write_5m_tokens,
+        sum(log.cache_write_1h_tokens) AS cache_write_1h_tokens, sum(log.output_tokens) AS output_tokens,
+        count(log.cache_hit_rate) AS hit_rates, coalesce(sum(log.cache_hit_rate), 0) AS hit_rates_sum,
+        sum(coalesce(log.cost_usd, log.estimated_cost_usd)) AS cost_usd
+    FROM {touched} GROUP BY day.utc_day
+)
+SELECT :run_id, utc_day, coalesce(calls, 0), attempts, adjustments, input_tokens, cache_read_tokens,
+    cache_write_5m_tokens, cache_write_1h_tokens, output_tokens, hit_rates, hit_rates_sum, cost_usd
+FROM added LEFT JOIN opened USING (utc_day)
 
 -- name: stage_price_gap
 -- Rows whose cost is not what the list makes of their tokens. A refusal before any output costs nothing; what was
@@ -201,37 +227,35 @@ END
 
 -- name: begin
 -- A run has taken these days.
-INSERT INTO rollup_run (run_id, started_at, days, published)
-VALUES (:run_id, :started_at, CAST(:days AS date[]), false)
-ON CONFLICT (run_id) DO UPDATE SET days = excluded.days, started_at = excluded.started_at, ended_at = NULL
+INSERT INTO rollup_run (run_id, flow_run_id, started_at, days, staged_rows, published)
+VALUES (:run_id, :flow_run_id, :started_at, CAST(:days AS date[]), '{}', false)
+
+-- name: note_staged
+-- It has staged so many rows of each table.
+UPDATE rollup_run SET staged_rows = CAST(:staged_rows AS jsonb) WHERE run_id = :run_id
+
+-- name: staged_rows
+-- How many rows of each table it has staged.
+SELECT staged_rows FROM rollup_run WHERE run_id = :run_id
 
 -- name: end
 -- A run has ended, the first time that it is said.
 UPDATE rollup_run SET ended_at = :ended_at, published = :published
 WHERE run_id = :run_id AND ended_at IS NULL
 
--- name: still_staging
--- Other runs that may still need what they have staged: not ended, and not killed long ago.
-SELECT run_id FROM rollup_run
-WHERE run_id <> :run_id AND ended_at IS NULL AND started_at >= :killed_before
-
 -- name: one_publisher
 -- Whoever publishes waits for who is publishing.
 SELECT pg_advisory_xact_lock(hashtext('touchline.rollup.publish'))
 
--- name: compare_by_hash
--- For the transaction that publishes: what is staged and what is published are compared as wholes, never row by row,
--- whatever is thought of tables that were empty a moment ago.
-SELECT set_config('enable_nestloop', 'off', true), set_config('jit', 'off', true)
-
 -- name: note_published
 -- These days are published by this run.
-INSERT INTO rollup_day (utc_day, run_id, published_at, ledger_rows)
-SELECT day.utc_day, :run_id, :published_at, coalesce(ledger.attempts + ledger.adjustments, 0)
+INSERT INTO rollup_day (utc_day, run_id, published_at, price_version, ledger_rows)
+SELECT day.utc_day, :run_id, :published_at, :price_version, coalesce(ledger.attempts + ledger.adjustments, 0)
 FROM unnest(CAST(:days AS date[])) AS day (utc_day)
 LEFT JOIN staged_ledger_day AS ledger ON ledger.utc_day = day.utc_day AND ledger.run_id = :run_id
 ON CONFLICT (utc_day) DO UPDATE
-SET run_id = excluded.run_id, published_at = excluded.published_at, ledger_rows = excluded.ledger_rows
+SET run_id = excluded.run_id, published_at = excluded.published_at, price_version = excluded.price_version,
+    ledger_rows = excluded.ledger_rows
 
 -- name: clear_marks
 -- Clear the marks that were read, and no others. What somebody is writing right now stays marked: nobody waits.

@@ -95,9 +95,12 @@ ORDER BY id = :person_id DESC LIMIT 1
 SELECT id, organization_id FROM player WHERE id = :player_id
 
 -- name: dirty_days
--- The days, UTC, that the rollups do not tell the truth about.
-SELECT DISTINCT utc_day FROM rollup_dirty_day
+-- The days, UTC, that the rollups do not tell the truth about: their ledger has changed since, or the price list has
+-- that their savings are by.
+SELECT utc_day FROM rollup_dirty_day
 WHERE subject = 'usage' AND utc_day BETWEEN CAST(:first_day AS date) AND CAST(:last_day AS date)
+UNION SELECT utc_day FROM rollup_day
+WHERE price_version <> :price_version AND utc_day BETWEEN CAST(:first_day AS date) AND CAST(:last_day AS date)
 
 -- name: organization_usage
 -- A club's usage in one pass: in all, by operation, model and local day, and its dearest coaches and players, of whom

@@ -13,7 +13,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from core.clock import Clock
-from core.errors import NotReady
+from core.errors import BooksDisagree, NotReady
 from core.local_days import stretches, zone_named
 from core.pricing import price_version
 from core.rollups import PricedAlike, Taken, price_rows
@@ -28,7 +28,9 @@ from models import (
     rollup_player_day,
     rollup_run,
 )
+from models.base import metadata
 from models.rollup_run import QUERIES
+from tasks.clock import new_id
 
 DAYS_AT_ONCE = 16  # that are staged together: more would take more memory of the server
 KILLED_AFTER = timedelta(days=1)  # a run that has not ended by then was killed
@@ -48,22 +50,27 @@ DATABASE_WENT_AWAY = (
 
 
 class Rollup:
-    """One run of the rollup in one process. Not a dataclass: Prefect walks through those."""
+    """One flow run in one process. Not a dataclass: Prefect walks through those.
 
-    def __init__(self, run_id: str, engine: AsyncEngine, url: str, clock: Clock) -> None:
-        self.run_id = run_id
+    `run_id` names what it stages, anew with every try: a flow run that is started again while its first
+    process lives is another run here.
+    """
+
+    def __init__(self, flow_run_id: str, engine: AsyncEngine, url: str, clock: Clock) -> None:
+        self.flow_run_id = flow_run_id
+        self.run_id = new_id(clock.now())
         self.engine = engine
         self.url = url
         self.clock = clock
 
 
 @asynccontextmanager
-async def open_rollup(run_id: str, settings: Settings, clock: Clock) -> AsyncIterator[Rollup]:
+async def open_rollup(flow_run_id: str, settings: Settings, clock: Clock) -> AsyncIterator[Rollup]:
     """Open what a rollup needs, in the running loop, and close it. Raises NotReady without a database."""
     with database(settings) as found:
         engine = connect_async(found.url, connections=2)
         try:
-            yield Rollup(run_id, engine, found.url, clock)
+            yield Rollup(flow_run_id, engine, found.url, clock)
         except OperationalError as error:
             raise NotReady(DATABASE_WENT_AWAY) from error
         finally:
@@ -76,6 +83,7 @@ async def stage_days(rollup: Rollup, days: Sequence[date] | None, rebuild: bool 
 
     Everything is read as of one moment, the marks too, and committed together.
     """
+    rollup.run_id = new_id(rollup.clock.now())
     await _sweep(rollup)
     async with rollup.engine.connect() as connection:
         await connection.execution_options(isolation_level="REPEATABLE READ")
@@ -92,10 +100,12 @@ async def _take(connection: AsyncConnection, days: Sequence[date] | None, rebuil
     wanted = sorted(set(days)) if days else None
     marks = (await connection.execute(QUERIES["marks"], {"days": wanted})).mappings().all()
     if wanted is None:
-        wanted = sorted({mark["utc_day"] for mark in marks})
+        wanted = [mark["utc_day"] for mark in marks]
+        priced = {"price_version": price_version()}
+        wanted += (await connection.execute(QUERIES["priced_otherwise"], priced)).scalars()
     if rebuild:
-        known = (await connection.execute(QUERIES["known_days"])).scalars()
-        wanted = sorted({*wanted, *known})
+        wanted += (await connection.execute(QUERIES["known_days"])).scalars()
+    wanted = sorted(set(wanted))
     published = await connection.execute(QUERIES["published"], {"days": wanted})
     return Taken(
         tuple(wanted),
@@ -106,7 +116,12 @@ async def _take(connection: AsyncConnection, days: Sequence[date] | None, rebuil
 
 async def _stage(connection: AsyncConnection, rollup: Rollup, days: Sequence[date]) -> None:
     """Fill the staging of these days."""
-    begun = {"run_id": rollup.run_id, "started_at": rollup.clock.now(), "days": list(days)}
+    begun = {
+        "run_id": rollup.run_id,
+        "flow_run_id": rollup.flow_run_id,
+        "started_at": rollup.clock.now(),
+        "days": list(days),
+    }
     await connection.execute(QUERIES["begin"], begun)
     for first in range(0, len(days), DAYS_AT_ONCE):
         some = days[first : first + DAYS_AT_ONCE]
@@ -118,11 +133,23 @@ async def _stage(connection: AsyncConnection, rollup: Rollup, days: Sequence[dat
             "stretches": await _stretches(connection, some),
             "prices": await _prices(connection, some),
         }
+        await connection.execute(QUERIES["find_repeated"], asked)
         await connection.execute(QUERIES["book"], asked)
         for name in QUERIES:
             if name.startswith("stage_"):
                 await connection.execute(QUERIES[name], asked)
         await connection.execute(QUERIES["forget_booked"])
+    counted = json.dumps(await _staged_rows(connection, rollup.run_id))
+    await connection.execute(QUERIES["note_staged"], {"run_id": rollup.run_id, "staged_rows": counted})
+
+
+async def _staged_rows(connection: AsyncConnection, run_id: str) -> dict[str, int]:
+    """Count what a run has staged, by table."""
+    counts = {}
+    for staged in STAGED:
+        counting = sa.select(sa.func.count()).select_from(staged).where(staged.c.run_id == run_id)
+        counts[staged.name] = int((await connection.execute(counting)).scalar_one())
+    return counts
 
 
 async def _stretches(connection: AsyncConnection, days: Iterable[date]) -> str:
@@ -157,41 +184,45 @@ async def publish_staged(rollup: Rollup, taken: Taken) -> int | None:
     days = {"days": list(taken.days)}
     async with rollup.engine.begin() as connection:
         await connection.execute(QUERIES["one_publisher"])
-        await connection.execute(QUERIES["compare_by_hash"])
         published = await connection.execute(QUERIES["published"], days)
         if {row.utc_day: row.run_id for row in published} != taken.published:
+            await _end(connection, rollup, published=False)
             return None
-        rows = 0
+        counts = await _staged_as_committed(connection, rollup)
         for staged, model in ROLLUPS.items():
-            rows += await _replace(connection, rollup.run_id, staged, model.__table__, taken.days)
-        noted = {"run_id": rollup.run_id, "published_at": rollup.clock.now(), **days}
-        await connection.execute(QUERIES["note_published"], noted)
+            await _replace(connection, rollup.run_id, staged, model.__table__, taken.days)
+        noted = {
+            "run_id": rollup.run_id,
+            "published_at": rollup.clock.now(),
+            "price_version": price_version(),
+        }
+        await connection.execute(QUERIES["note_published"], noted | days)
         await connection.execute(QUERIES["clear_marks"], {"marks": _json(taken.marks)})
         await _end(connection, rollup, published=True)
-    return rows
+    return sum(counts[staged.name] for staged in ROLLUPS)
+
+
+async def _staged_as_committed(connection: AsyncConnection, rollup: Rollup) -> dict[str, int]:
+    """Count what is staged. Raises BooksDisagree when something of it is gone since it was committed."""
+    run_id = rollup.run_id
+    noted = (await connection.execute(QUERIES["staged_rows"], {"run_id": run_id})).scalar_one()
+    found = await _staged_rows(connection, run_id)
+    if found != noted:
+        raise BooksDisagree(
+            f"Of what run {run_id} has staged something is gone: there were {noted}, there are {found}. "
+            "Nothing was published, and the days stay marked. Run: touchline rollup"
+        )
+    return found
 
 
 async def _replace(
     connection: AsyncConnection, run_id: str, staged: sa.Table, rollup: sa.Table, days: Sequence[date]
-) -> int:
-    """Make the rows of these days those that are staged; gives how many they are.
-
-    What is published as it is staged stays where it is: a few late rows change little of their day.
-    """
+) -> None:
     names = [column.name for column in rollup.columns]
-    key = [column.name for column in rollup.primary_key.columns]
-    of_run, of_days = staged.c.run_id == run_id, rollup.c.utc_day.in_(days)
-
-    def alike(columns: Sequence[str]) -> sa.ColumnElement[bool]:
-        return sa.and_(of_run, of_days, *(staged.c[name] == rollup.c[name] for name in columns))
-
-    outdated = sa.delete(rollup).where(of_days, ~sa.exists().where(alike(names)))
-    await connection.execute(outdated)
-    missing = sa.select(*(staged.c[name] for name in names)).where(of_run, ~sa.exists().where(alike(key)))
-    in_order = missing.order_by(*(staged.c[name] for name in key))
+    await connection.execute(sa.delete(rollup).where(rollup.c.utc_day.in_(days)))
+    rows = sa.select(*(staged.c[name] for name in names)).where(staged.c.run_id == run_id)
+    in_order = rows.order_by(*(staged.c[column.name] for column in rollup.primary_key.columns))
     await connection.execute(sa.insert(rollup).from_select(names, in_order))
-    counted = sa.select(sa.func.count()).select_from(staged).where(of_run)
-    return int((await connection.execute(counted)).scalar_one())
 
 
 async def leave(rollup: Rollup) -> None:
@@ -211,9 +242,13 @@ async def _end(connection: AsyncConnection, rollup: Rollup, *, published: bool) 
 
 
 async def _sweep(rollup: Rollup) -> None:
-    """Remove what is staged by runs that need it no more: this one, and others that ended or were killed."""
-    asked = {"run_id": rollup.run_id, "killed_before": rollup.clock.now() - KILLED_AFTER}
+    """Remove what is staged by runs that need it no more: this one, and others that ended or were killed.
+
+    A run's own row is committed with what it stages: whatever is seen of staging, its run is seen, too.
+    """
+    runs, killed_before = metadata.tables["rollup_run"].c, rollup.clock.now() - KILLED_AFTER
+    ended_or_killed = sa.or_(runs.ended_at.is_not(None), runs.started_at < killed_before)
+    over = sa.select(runs.run_id).where(sa.or_(runs.run_id == rollup.run_id, ended_or_killed))
     async with rollup.engine.begin() as connection:
-        needed = list((await connection.execute(QUERIES["still_staging"], asked)).scalars())
         for staged in STAGED:
-            await connection.execute(sa.delete(staged).where(staged.c.run_id.not_in(needed)))
+            await connection.execute(sa.delete(staged).where(staged.c.run_id.in_(over)))

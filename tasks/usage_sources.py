@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from core.day_range import DayRange, Sources, sources_of
 from core.local_days import utc_midnight
-from core.pricing import prices_at, prompt_size_bounds
+from core.pricing import price_version, prices_at, prompt_size_bounds
 from core.usage import Usage
 from database.roles import read_only_for
 from tasks.listing import USAGE, snapshot
@@ -48,7 +48,11 @@ def asked_of(connection: sa.Connection, days: DayRange, **whose: str) -> dict[st
 def _sources(connection: sa.Connection, days: DayRange) -> Sources:
     if not days.utc_days:
         return Sources([], [], [])
-    within = {"first_day": days.utc_days[0], "last_day": days.utc_days[-1]}
+    within = {
+        "first_day": days.utc_days[0],
+        "last_day": days.utc_days[-1],
+        "price_version": price_version(),
+    }
     return sources_of(days, set(connection.execute(USAGE["dirty_days"], within).scalars()))
 
 

@@ -198,6 +198,17 @@ def test_a_night_is_published_once_its_cause_is_mended(world: World, rows: Rows)
     assert local == [{"local_day": date(2026, 3, 3)}]
 
 
+def test_a_day_of_a_club_that_is_gone_can_still_be_opened_again(world: World, rows: Rows) -> None:
+    rows.club("gone")
+    rows.attempt("gone", attempt_id="of the past")
+    night()
+    for table in ("coach", "player"):
+        world.execute(f"DELETE FROM {table} WHERE organization_id = 'gone'")  # noqa: S608
+    world.execute("DELETE FROM organization WHERE id = 'gone'")
+    world.execute("UPDATE ai_usage_log SET latency_ms = 1 WHERE attempt_id = 'of the past'")
+    assert night().published
+
+
 def test_a_warning_publishes_and_tells(world: World, rows: Rows) -> None:
     rows.attempt(attempt_id="before", price_version="an older list", cost_usd=Decimal("0.0001"))
     report = night()

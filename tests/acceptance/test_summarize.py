@@ -178,7 +178,7 @@ def test_every_ledger_write_marks_its_day(world: World) -> None:
     world.load(insights=2)
     run(world)
     days = world.rows("SELECT DISTINCT (occurred_at AT TIME ZONE 'UTC')::date AS day FROM ai_usage_log")
-    marked = world.rows("SELECT DISTINCT utc_day AS day FROM rollup_dirty_day")
+    marked = world.rows("SELECT DISTINCT utc_day AS day FROM rollup_dirty_day WHERE subject = 'usage'")
     assert marked == days
 
 

@@ -47,7 +47,7 @@ def whole(connection: sa.Connection, table: type[Any], key: str) -> list[dict[st
 
 
 def marks(connection: sa.Connection) -> dict[str, int]:
-    query = "SELECT utc_day::text, sum(marks)::int FROM rollup_dirty_day GROUP BY 1"
+    query = "SELECT utc_day::text, sum(marks)::int FROM rollup_dirty_day WHERE subject = 'usage' GROUP BY 1"
     return {day: number for day, number in connection.exec_driver_sql(query)}
 
 

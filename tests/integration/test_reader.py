@@ -37,7 +37,7 @@ OF_ONE = [
     "rollup_player_day",
     "summary_run",
 ]
-OF_NOBODY = ["rollup_dirty_day", "prompt", "token_count"]
+OF_NOBODY = ["rollup_dirty_day", "rollup_day", "prompt", "token_count"]
 
 Statement = tuple[str, Any]
 
@@ -259,3 +259,38 @@ def test_taken_back_the_reader_reads_nothing(database_url: str) -> None:
         ).fetchone()
     assert (policies, secured, granted) == ((0,), (0,), (0,))
     migrate.upgrade(database_url)
+
+
+@pytest.fixture
+def app_url(rows: Rows) -> Iterator[str]:
+    """A database user who may work on every table, owns none, and may become the reader."""
+    name = f"app_{uuid4().hex}"
+    with rows.engine.begin() as connection:
+        connection.exec_driver_sql(f"CREATE ROLE {name} LOGIN PASSWORD 'app'")
+        connection.exec_driver_sql(
+            f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {name}"
+        )
+        connection.exec_driver_sql(f"GRANT {READER} TO {name}")
+        connection.exec_driver_sql(f"GRANT TEMPORARY ON DATABASE {rows.engine.url.database} TO {name}")
+    url = rows.engine.url.set(username=name, password="app")
+    yield url.render_as_string(hide_password=False)
+    with rows.engine.begin() as connection:
+        connection.exec_driver_sql(f"DROP OWNED BY {name}")
+        connection.exec_driver_sql(f"DROP ROLE {name}")
+
+
+def test_a_user_who_does_not_own_the_tables_works_on_all_of_them(two_clubs: Rows, app_url: str) -> None:
+    expected = org_usage(two_clubs.engine, "club", *MARCH)
+    engine = connect(app_url)
+    try:
+        assert org_usage(engine, "club", *MARCH) == expected
+        assert len(rolled_up(app_url).days) == 1
+        assert org_usage(engine, "club", *MARCH) == expected
+        assert org_usage(two_clubs.engine, "club", *MARCH) == expected
+        Rows(engine).attempt("other", attempt_id="written by another user")
+        statements = sent_by(two_clubs, lambda: READING["org_usage"](two_clubs.engine, "other"))
+        with engine.connect() as connection:
+            read_only_for(connection, "club")
+            assert not any(tells(connection, statement) for statement in statements)
+    finally:
+        engine.dispose()

@@ -11,9 +11,10 @@ from zoneinfo import ZoneInfo
 import pytest
 import sqlalchemy as sa
 
-from core.errors import NotReady
+from core.errors import BooksDisagree, NotReady
 from models import tables
-from tasks.rollups import KILLED_AFTER, leave, publish_staged, stage_days
+from tasks.analytics import org_usage
+from tasks.rollups import KILLED_AFTER, STAGED, leave, publish_staged, stage_days
 from tests.integration.random_ledger import first_attempts_of, local_day, random_call, restated
 from tests.integration.rolled_up import marked_days, published, roll_up, rolled_up, rollup_on
 from tests.integration.stored_rows import AT, Rows, ledger_row
@@ -144,8 +145,11 @@ def test_late_rows_reopen_their_day_and_the_days_whose_calls_they_open(rows: Row
         ]
 
 
-@pytest.mark.parametrize("change", ["occurred_at = '2026-03-09T12:00Z'", "call_id = 'another'"])
+@pytest.mark.parametrize(
+    "change", ["occurred_at = '2026-03-09T12:00Z'", "call_id = 'another'", "organization_id = 'other'"]
+)
 def test_an_attempt_that_leaves_its_call_reopens_the_days_of_the_others(rows: Rows, change: str) -> None:
+    rows.club("other")
     first = rows.attempt(call_id="retried", occurred_at=AT, outcome="unusable")
     rows.attempt(call_id="retried", occurred_at=AT + timedelta(days=2))
     rolled_up(url_of(rows))
@@ -160,7 +164,8 @@ def test_an_attempt_that_leaves_its_call_reopens_the_days_of_the_others(rows: Ro
 def assert_calls_equal_the_ledgers(rows: Rows) -> None:
     with rows.engine.connect() as connection:
         counted = connection.execute(sa.text("SELECT sum(calls) FROM rollup_platform_day")).scalar_one()
-        calls = connection.execute(sa.text("SELECT count(DISTINCT call_id) FROM ai_usage_log")).scalar_one()
+        asked = sa.text("SELECT count(DISTINCT (organization_id, call_id)) FROM ai_usage_log")
+        calls = connection.execute(asked).scalar_one()
     assert counted == calls
 
 
@@ -188,6 +193,39 @@ def test_a_club_that_moves_is_rolled_up_anew_by_its_new_days(rows: Rows) -> None
         with rows.engine.connect() as connection:
             asked = sa.text(f"SELECT utc_day, local_day FROM {name}")  # noqa: S608
             assert connection.execute(asked).all() == [(date(2026, 3, 2), date(2026, 3, 3))]
+
+
+def test_a_club_that_moves_while_a_day_is_rolled_up_has_it_marked_in_the_end(rows: Rows) -> None:
+    with rows.engine.begin() as mover:
+        mover.execute(sa.text("UPDATE organization SET timezone = 'Asia/Kolkata'"))
+        rows.attempt()
+        rolled_up(url_of(rows))
+    assert marked_days(rows.engine) == [AT.date()]
+
+
+def test_a_day_whose_savings_are_by_another_price_list_is_rolled_up_again(rows: Rows) -> None:
+    rows.attempt()
+    rolled_up(url_of(rows))
+    told = org_usage(rows.engine, "club", AT.date(), AT.date() + timedelta(days=1))
+    with rows.engine.begin() as connection:
+        connection.execute(sa.text("UPDATE rollup_day SET price_version = 'an older list'"))
+        connection.execute(sa.text("UPDATE rollup_organization_day SET saved_usd = 7"))
+    assert org_usage(rows.engine, "club", AT.date(), AT.date() + timedelta(days=1)) == told
+    assert rolled_up(url_of(rows)).days == (AT.date(),)
+    assert org_usage(rows.engine, "club", AT.date(), AT.date() + timedelta(days=1)) == told
+    assert rolled_up(url_of(rows)).days == ()
+
+
+def test_calls_are_counted_for_the_checks_in_another_way_that_comes_to_the_same(rows: Rows) -> None:
+    async def counted() -> dict[date, int]:
+        async with rollup_on(url_of(rows)) as rollup:
+            await stage_days.fn(rollup, None)
+            async with rollup.engine.connect() as connection:
+                asked = sa.text("SELECT utc_day, calls FROM staged_ledger_day")
+                return {row.utc_day: row.calls for row in (await connection.execute(asked)).all()}
+
+    expected = {day: sums["calls"] for (day,), sums in added_up(random_season(rows), ()).items()}
+    assert asyncio.run(counted()) == expected
 
 
 def test_outcomes_follow_insights_and_summaries_as_they_change(rows: Rows) -> None:
@@ -259,6 +297,50 @@ def test_nobody_waits_for_somebody_who_is_writing(rows: Rows) -> None:
     assert marked_days(rows.engine) == [AT.date()]
     rolled_up(url_of(rows))
     assert_calls_equal_the_ledgers(rows)
+
+
+def test_a_flow_run_that_is_started_again_while_its_first_process_lives_is_another_run(rows: Rows) -> None:
+    async def twice() -> None:
+        async with rollup_on(url_of(rows)) as first, rollup_on(url_of(rows)) as again:
+            again.flow_run_id = first.flow_run_id
+            staged = await stage_days.fn(first, None)
+            same = await stage_days.fn(again, None)
+            assert await publish_staged.fn(first, staged) == 4
+            assert await publish_staged.fn(again, same) is None
+
+    rows.attempt()
+    asyncio.run(twice())
+    assert [len(found) for found in published(rows.engine).values()] == [1, 1, 1, 1, 0]
+
+
+def test_another_run_that_comes_and_goes_leaves_what_is_staged(rows: Rows) -> None:
+    async def two() -> None:
+        async with rollup_on(url_of(rows)) as first, rollup_on(url_of(rows)) as other:
+            staged = await stage_days.fn(first, [AT.date()])
+            await stage_days.fn(other, [AT.date()])
+            await leave(other)
+            assert await publish_staged.fn(first, staged) == 4
+
+    rows.attempt()
+    asyncio.run(two())
+
+
+@pytest.mark.parametrize("table", [staged.name for staged in STAGED if staged.name != "staged_outcome_day"])
+def test_what_is_gone_of_staging_is_noticed_before_it_is_published(rows: Rows, table: str) -> None:
+    """As after a crash of the server: staging is not logged."""
+
+    async def lose() -> None:
+        async with rollup_on(url_of(rows)) as rollup:
+            taken = await stage_days.fn(rollup, None)
+            with rows.engine.begin() as connection:
+                assert connection.execute(sa.text(f"DELETE FROM {table}")).rowcount == 1  # noqa: S608
+            with pytest.raises(BooksDisagree, match="something is gone"):
+                await publish_staged.fn(rollup, taken)
+
+    rows.attempt(cost_usd=Decimal("0.5"))
+    asyncio.run(lose())
+    assert marked_days(rows.engine) == [AT.date()]
+    assert not any(published(rows.engine).values())
 
 
 def test_of_two_at_once_the_one_that_comes_second_changes_nothing(rows: Rows) -> None:

@@ -129,3 +129,9 @@ def test_days_and_a_rebuild_exclude_each_other() -> None:
     check_asked(None, rebuild=True)
     with pytest.raises(BadInput, match="not both"):
         check_asked([date(2026, 3, 2)], rebuild=True)
+
+
+@pytest.mark.parametrize("day", [date(1, 1, 1), date(1999, 12, 31), date(2200, 1, 1), date(9999, 12, 31)])
+def test_a_day_that_no_ledger_has_is_refused(day: date) -> None:
+    with pytest.raises(BadInput, match="no day of a ledger"):
+        check_asked([date(2026, 3, 2), day], rebuild=False)

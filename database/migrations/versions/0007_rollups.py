@@ -58,8 +58,10 @@ LEDGER_UPDATED = """
     FROM before_change JOIN after_change USING (attempt_id) JOIN ai_usage_log AS later
         ON later.call_id IN (before_change.call_id, after_change.call_id)
         AND later.occurred_at > least(before_change.occurred_at, after_change.occurred_at)
-    WHERE (before_change.call_id, before_change.occurred_at, before_change.outcome = 'adjustment')
-        IS DISTINCT FROM (after_change.call_id, after_change.occurred_at, after_change.outcome = 'adjustment')
+    WHERE (before_change.organization_id, before_change.call_id, before_change.occurred_at,
+            before_change.outcome = 'adjustment')
+        IS DISTINCT FROM (after_change.organization_id, after_change.call_id, after_change.occurred_at,
+            after_change.outcome = 'adjustment')
 """
 # Leases and claims that are given back within the same state change no outcome.
 CREATED = "SELECT CAST(created_at AT TIME ZONE 'UTC' AS date) FROM {changed}"
@@ -120,10 +122,15 @@ def _mark_by_subject() -> None:
     op.alter_column("rollup_dirty_day", "subject", server_default=None)
     op.drop_constraint("pk_rollup_dirty_day", "rollup_dirty_day")
     op.create_primary_key("pk_rollup_dirty_day", "rollup_dirty_day", ["subject", "utc_day", "writer"])
-    for table in ("insight", "summary"):
+    # What was rolled up before a downgrade is gone: every day that has rows is marked.
+    for subject, table, at in (
+        ("usage", "ai_usage_log", "occurred_at"),
+        ("outcomes", "insight", "created_at"),
+        ("outcomes", "summary", "created_at"),
+    ):
         op.execute(
             "INSERT INTO rollup_dirty_day (subject, utc_day, writer, marks) "  # noqa: S608
-            f"SELECT DISTINCT 'outcomes', CAST(created_at AT TIME ZONE 'UTC' AS date), 0, 1 FROM {table} "
+            f"SELECT DISTINCT '{subject}', CAST({at} AT TIME ZONE 'UTC' AS date), 0, 1 FROM {table} "
             "ON CONFLICT DO NOTHING"
         )
 
@@ -176,9 +183,11 @@ def _runs() -> None:
     op.create_table(
         "rollup_run",
         sa.Column("run_id", sa.String(128), nullable=False),
+        sa.Column("flow_run_id", sa.String(128), nullable=False),
         sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("ended_at", sa.DateTime(timezone=True)),
         sa.Column("days", sa.ARRAY(sa.Date()), nullable=False),
+        sa.Column("staged_rows", pg.JSONB(), nullable=False),
         sa.Column("published", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("run_id", name=op.f("pk_rollup_run")),
     )
@@ -187,6 +196,7 @@ def _runs() -> None:
         sa.Column("utc_day", sa.Date(), nullable=False),
         sa.Column("run_id", sa.String(128), nullable=False),
         sa.Column("published_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("price_version", sa.String(), nullable=False),
         sa.Column("ledger_rows", sa.BigInteger(), nullable=False),
         sa.CheckConstraint("ledger_rows >= 0", name=op.f("ck_rollup_day_ledger_rows_not_negative")),
         sa.PrimaryKeyConstraint("utc_day", name=op.f("pk_rollup_day")),
@@ -259,7 +269,9 @@ def _marking_triggers() -> None:
         f"$$ BEGIN {moved}; RETURN NULL; END $$"
     )
     op.execute(
-        "CREATE TRIGGER mark_days_of_moved_club AFTER UPDATE OF timezone ON organization FOR EACH ROW "
+        # At the end of its transaction, so that it sees what was written meanwhile.
+        "CREATE CONSTRAINT TRIGGER mark_days_of_moved_club AFTER UPDATE OF timezone ON organization "
+        "DEFERRABLE INITIALLY DEFERRED FOR EACH ROW "
         "WHEN (OLD.timezone IS DISTINCT FROM NEW.timezone) EXECUTE FUNCTION mark_days_of_moved_club()"
     )
 
