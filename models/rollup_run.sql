@@ -247,6 +247,11 @@ WHERE run_id = :run_id AND ended_at IS NULL
 -- Whoever publishes waits for who is publishing.
 SELECT pg_advisory_xact_lock(hashtext('touchline.rollup.publish'))
 
+-- name: compare_by_hash
+-- For the transaction that publishes: what is staged and what is published are compared as wholes, never row by row,
+-- whatever is thought of tables that were empty a moment ago.
+SELECT set_config('enable_nestloop', 'off', true), set_config('jit', 'off', true)
+
 -- name: note_published
 -- These days are published by this run.
 INSERT INTO rollup_day (utc_day, run_id, published_at, price_version, ledger_rows)

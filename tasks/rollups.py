@@ -184,6 +184,7 @@ async def publish_staged(rollup: Rollup, taken: Taken) -> int | None:
     days = {"days": list(taken.days)}
     async with rollup.engine.begin() as connection:
         await connection.execute(QUERIES["one_publisher"])
+        await connection.execute(QUERIES["compare_by_hash"])
         published = await connection.execute(QUERIES["published"], days)
         if {row.utc_day: row.run_id for row in published} != taken.published:
             await _end(connection, rollup, published=False)
@@ -218,10 +219,21 @@ async def _staged_as_committed(connection: AsyncConnection, rollup: Rollup) -> d
 async def _replace(
     connection: AsyncConnection, run_id: str, staged: sa.Table, rollup: sa.Table, days: Sequence[date]
 ) -> None:
+    """Make the rows of these days those that are staged.
+
+    What is published as it is staged stays where it is: a few late rows change little of their day.
+    """
     names = [column.name for column in rollup.columns]
-    await connection.execute(sa.delete(rollup).where(rollup.c.utc_day.in_(days)))
-    rows = sa.select(*(staged.c[name] for name in names)).where(staged.c.run_id == run_id)
-    in_order = rows.order_by(*(staged.c[column.name] for column in rollup.primary_key.columns))
+    key = [column.name for column in rollup.primary_key.columns]
+    of_run, of_days = staged.c.run_id == run_id, rollup.c.utc_day.in_(days)
+
+    def alike(columns: Sequence[str]) -> sa.ColumnElement[bool]:
+        return sa.and_(of_run, of_days, *(staged.c[name] == rollup.c[name] for name in columns))
+
+    outdated = sa.delete(rollup).where(of_days, ~sa.exists().where(alike(names)))
+    await connection.execute(outdated)
+    missing = sa.select(*(staged.c[name] for name in names)).where(of_run, ~sa.exists().where(alike(key)))
+    in_order = missing.order_by(*(staged.c[name] for name in key))
     await connection.execute(sa.insert(rollup).from_select(names, in_order))
 
 
