@@ -33,7 +33,7 @@ from models.rollup_run import QUERIES
 from tasks.clock import new_id
 
 DAYS_AT_ONCE = 16  # that are staged together: more would take more memory of the server
-KILLED_AFTER = timedelta(days=1)  # a run that has not ended by then was killed
+KILLED_AFTER = timedelta(hours=6)  # a run that has not ended by then was killed: it takes minutes
 # What is staged, and the rollup that it is published as.
 ROLLUPS: Mapping[sa.Table, type[Any]] = {
     rollup_organization_day.STAGED: rollup_organization_day.RollupOrganizationDay,

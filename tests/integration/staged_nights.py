@@ -9,6 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from core.pricing import price_version
 from core.quality import CheckOutcome, QualityReport
 from models import tables
 from models.expectations import EXPECTATIONS
@@ -69,8 +70,8 @@ class Nights:
     def stage(self, run_id: str = RUN, day: date = DAY, players: int = 3) -> None:
         """Stage one more day of a run: so many players of the club, sound in every figure."""
         take = (
-            "INSERT INTO rollup_run (run_id, started_at, days, published)"
-            " VALUES (:run_id, :now, ARRAY[CAST(:day AS date)], false)"
+            "INSERT INTO rollup_run (run_id, flow_run_id, started_at, days, staged_rows, published)"
+            " VALUES (:run_id, :run_id, :now, ARRAY[CAST(:day AS date)], '{}', false)"
             " ON CONFLICT (run_id) DO UPDATE SET days = rollup_run.days || excluded.days"
         )
         self.execute(take, run_id=run_id, now=NOW, day=day)
@@ -111,7 +112,13 @@ class Nights:
 
     def published(self, day: date, ledger_rows: int) -> None:
         """A day as it was published by an earlier run, with so many attempts."""
-        day_row = {"utc_day": day, "run_id": "earlier", "published_at": NOW, "ledger_rows": ledger_rows}
+        day_row = {
+            "utc_day": day,
+            "run_id": "earlier",
+            "published_at": NOW,
+            "price_version": price_version(),
+            "ledger_rows": ledger_rows,
+        }
         self.rows.insert(tables.RollupDay, day_row)
         if ledger_rows:
             attempts = {"utc_day": day, **CALLED, **NOTHING, "attempts": ledger_rows}

@@ -384,7 +384,7 @@ def staged_rows(rows: Rows) -> int:
         return int(connection.execute(sa.text("SELECT count(*) FROM staged_player_day")).scalar_one())
 
 
-def test_what_a_killed_run_has_staged_is_swept_away_a_day_later(rows: Rows) -> None:
+def test_what_a_killed_run_has_staged_is_swept_away_in_the_end(rows: Rows) -> None:
     async def killed() -> None:
         async with rollup_on(url_of(rows)) as rollup:
             await stage_days.fn(rollup, None)
