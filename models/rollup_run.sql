@@ -39,29 +39,23 @@ WHERE CAST(:days AS date[]) IS NULL OR utc_day = ANY(CAST(:days AS date[]))
 ORDER BY utc_day, subject, writer
 
 -- name: known_days
--- Every day that has ledger rows, insights or summaries, or was published: each found by a step along an index.
-WITH RECURSIVE used (utc_day) AS (
-    (SELECT CAST(min(occurred_at) AT TIME ZONE 'UTC' AS date) FROM ai_usage_log)
-    UNION ALL
-    SELECT (SELECT CAST(min(occurred_at) AT TIME ZONE 'UTC' AS date) FROM ai_usage_log
-        WHERE occurred_at >= CAST(used.utc_day + 1 AS timestamp) AT TIME ZONE 'UTC')
-    FROM used WHERE used.utc_day IS NOT NULL
-), noted (utc_day) AS (
-    (SELECT CAST(min(created_at) AT TIME ZONE 'UTC' AS date) FROM insight)
-    UNION ALL
-    SELECT (SELECT CAST(min(created_at) AT TIME ZONE 'UTC' AS date) FROM insight
-        WHERE created_at >= CAST(noted.utc_day + 1 AS timestamp) AT TIME ZONE 'UTC')
-    FROM noted WHERE noted.utc_day IS NOT NULL
-), told (utc_day) AS (
-    (SELECT CAST(min(created_at) AT TIME ZONE 'UTC' AS date) FROM summary)
-    UNION ALL
-    SELECT (SELECT CAST(min(created_at) AT TIME ZONE 'UTC' AS date) FROM summary
-        WHERE created_at >= CAST(told.utc_day + 1 AS timestamp) AT TIME ZONE 'UTC')
-    FROM told WHERE told.utc_day IS NOT NULL
+-- Every day that has ledger rows, insights or summaries, or was published: each day from the first to the last is looked
+-- up in the indexes on time, whatever the marks say.
+WITH span (begins_at, ends_at) AS (
+    SELECT least((SELECT min(occurred_at) FROM ai_usage_log), (SELECT min(created_at) FROM insight),
+            (SELECT min(created_at) FROM summary)),
+        greatest((SELECT max(occurred_at) FROM ai_usage_log), (SELECT max(created_at) FROM insight),
+            (SELECT max(created_at) FROM summary))
+), day (utc_day, begins_at, ends_at) AS (
+    SELECT CAST(midnight AS date), midnight AT TIME ZONE 'UTC', (midnight + interval '1 day') AT TIME ZONE 'UTC'
+    FROM span, generate_series(date_trunc('day', span.begins_at AT TIME ZONE 'UTC'),
+        span.ends_at AT TIME ZONE 'UTC', interval '1 day') AS midnight
 )
-SELECT utc_day FROM used WHERE utc_day IS NOT NULL
-UNION SELECT utc_day FROM noted WHERE utc_day IS NOT NULL
-UNION SELECT utc_day FROM told WHERE utc_day IS NOT NULL
+SELECT utc_day FROM day
+WHERE EXISTS (SELECT FROM ai_usage_log AS log
+        WHERE log.occurred_at >= day.begins_at AND log.occurred_at < day.ends_at)
+    OR EXISTS (SELECT FROM insight WHERE created_at >= day.begins_at AND created_at < day.ends_at)
+    OR EXISTS (SELECT FROM summary WHERE created_at >= day.begins_at AND created_at < day.ends_at)
 UNION SELECT utc_day FROM rollup_day
 ORDER BY utc_day
 

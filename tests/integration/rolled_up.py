@@ -13,6 +13,7 @@ from core.rollups import Taken
 from database.engine import connect_async
 from tasks.clock import SystemClock
 from tasks.rollups import ROLLUPS, Rollup, leave, publish_staged, stage_days
+from tests.integration.stored_rows import Rows
 
 
 @asynccontextmanager
@@ -58,3 +59,25 @@ def marked_days(engine: sa.Engine, subject: str = "usage") -> list[date]:
             "SELECT DISTINCT utc_day FROM rollup_dirty_day WHERE subject = :subject ORDER BY utc_day"
         )
         return list(connection.execute(asked, {"subject": subject}).scalars())
+
+
+def url_of(rows: Rows) -> str:
+    """Where the rows are."""
+    return rows.engine.url.render_as_string(hide_password=False)
+
+
+def move(rows: Rows, club: str, zone: str) -> None:
+    """Give a club another time zone."""
+    with rows.engine.begin() as connection:
+        connection.execute(
+            sa.text("UPDATE organization SET timezone = :zone WHERE id = :club"), {"zone": zone, "club": club}
+        )
+
+
+def assert_calls_equal_the_ledgers(rows: Rows) -> None:
+    """Every call is counted on one day."""
+    with rows.engine.connect() as connection:
+        counted = connection.execute(sa.text("SELECT sum(calls) FROM rollup_platform_day")).scalar_one()
+        asked = sa.text("SELECT count(DISTINCT (organization_id, call_id)) FROM ai_usage_log")
+        calls = connection.execute(asked).scalar_one()
+    assert counted == calls

@@ -97,6 +97,8 @@ def upgrade() -> None:
         _rollup(name, key, _sums)
     _rollup("outcome_day", OUTCOME_KEY, lambda: [sa.Column("number", sa.BigInteger(), nullable=False)])
     _runs()
+    _checks()
+    _staged_for_checks()
     for step in SUMMARY_RUN_STEPS:
         op.add_column("summary_run", sa.Column(step, sa.Numeric(30, 12)))
     op.create_index("ix_summary_run_started", "summary_run", ["started_at"])
@@ -201,6 +203,9 @@ def _runs() -> None:
         sa.CheckConstraint("ledger_rows >= 0", name=op.f("ck_rollup_day_ledger_rows_not_negative")),
         sa.PrimaryKeyConstraint("utc_day", name=op.f("pk_rollup_day")),
     )
+
+
+def _checks() -> None:
     op.create_table(
         "quality_check",
         sa.Column("run_id", sa.String(128), nullable=False),
@@ -228,6 +233,9 @@ def _runs() -> None:
         sa.PrimaryKeyConstraint("run_id", "name", "staged_table", name=op.f("pk_quality_check")),
     )
     op.create_index("ix_quality_check_time", "quality_check", ["checked_at"])
+
+
+def _staged_for_checks() -> None:
     ledger_day: list[sa.Column[Any]] = [sa.Column("utc_day", sa.Date()), *_sums()[:-1]]
     _staging("staged_ledger_day", ledger_day)
     _staging(
