@@ -1,6 +1,7 @@
 """What tests share: databases of their own on real servers, an emulator. All that is started is stopped."""
 
 import os
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,19 +15,23 @@ from database import embedded, migrate
 from examples.generate import Season, write_season
 from tests.integration.emulator_process import RunningEmulator, running_emulator
 from tests.integration.packaged_postgres import newest_packaged, running_packaged
+from tests.integration.server_folder import server_folder
 
 # A test that used a developer's own key or database would be a disaster.
 for name in [name for name in os.environ if name.startswith(("ANTHROPIC_", "TOUCHLINE_", "DATABASE_URL"))]:
     del os.environ[name]
 
+# What a shell starts in the background ignores Ctrl-C, and so would all commands that the tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 @pytest.fixture(scope="session")
-def embedded_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def embedded_server() -> Iterator[str]:
     """The URL of an embedded server that gives up durability for speed."""
-    home = tmp_path_factory.mktemp("embedded")
-    with embedded.attached(home, test_mode=True) as url:
-        yield url
-    embedded.reset(home)  # the cluster may lie elsewhere, when pytest's folder is closed to its user
+    with server_folder("embedded") as home:
+        with embedded.attached(home, test_mode=True) as url:
+            yield url
+        embedded.reset(home)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

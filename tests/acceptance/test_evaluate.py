@@ -8,12 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
 
-from cli.main import app, exit_code
-from core.errors import BadInput
+from tests.acceptance.commands import TOUCHLINE, in_process, told
 from tests.acceptance.conftest import World
-from tests.acceptance.test_command_line import TOUCHLINE, told, touchline
 from tests.acceptance.test_summarize import assert_books_equal
 
 NOTE = {
@@ -44,7 +41,7 @@ def nothing_but_the_ledger(world: World) -> bool:
 
 
 def test_the_packaged_notes_are_scored_and_the_ledger_equals_the_meter(world: World) -> None:
-    process = touchline("evaluate", "--json")
+    process = in_process("evaluate", "--json")
     result = told(process)
     assert result["cases"] == 54
     assert result["rules"]["answered"] == {"passed": 54, "failed": 0, "share": 1.0}
@@ -62,7 +59,7 @@ def test_the_packaged_notes_are_scored_and_the_ledger_equals_the_meter(world: Wo
 
 def test_the_file_holds_every_answer_and_check_and_no_note(world: World, notes: Path, tmp_path: Path) -> None:
     file = tmp_path / "results" / "one.json"
-    result = told(touchline("evaluate", "--notes", str(notes), "--out", str(file), "--json"))
+    result = told(in_process("evaluate", "--notes", str(notes), "--out", str(file), "--json"))
     assert result["file"] == str(file)
     written: dict[str, Any] = json.loads(file.read_text("utf-8"))
     assert [one["id"] for one in written["results"]] == [
@@ -76,7 +73,7 @@ def test_the_file_holds_every_answer_and_check_and_no_note(world: World, notes: 
 
 
 def test_a_person_sees_rules_categories_and_cost(world: World, notes: Path) -> None:
-    shown = touchline("evaluate", "--notes", str(notes), "--sport", "rugby", "--limit", "2")
+    shown = in_process("evaluate", "--notes", str(notes), "--sport", "rugby", "--limit", "2")
     assert shown.returncode == 0
     for word in ("tone_length", "category_at_least", "Categories", "of 2 notes keep every rule", "95th"):
         assert word in shown.stdout
@@ -88,7 +85,7 @@ def test_a_person_sees_rules_categories_and_cost(world: World, notes: Path) -> N
 def test_a_broken_answer_is_asked_for_again_and_a_refusal_fails_its_note(world: World, notes: Path) -> None:
     world.fault(kind="break_schema", count=1, match="# Sport: rugby")
     world.fault(kind="refusal", share=1, match="# Sport: soccer")
-    result = told(touchline("evaluate", "--notes", str(notes), "--json"))
+    result = told(in_process("evaluate", "--notes", str(notes), "--json"))
     assert result["rules"]["answered"]["passed"] == 3
     assert result["categories"]["normal"]["no answer"] == 3
     assert sorted(row["outcome"] for row in world.ledger()) == ["refused"] * 3 + ["succeeded"] * 3 + [
@@ -101,15 +98,16 @@ def test_a_broken_answer_is_asked_for_again_and_a_refusal_fails_its_note(world: 
 
 def test_an_overloaded_api_is_asked_again(world: World, notes: Path) -> None:
     world.fault(kind="overloaded", count=1)
-    result = told(touchline("evaluate", "--notes", str(notes), "--limit", "1", "--json"))
+    result = told(in_process("evaluate", "--notes", str(notes), "--limit", "1", "--json"))
     assert [row["outcome"] for row in world.ledger()] == ["rejected", "succeeded"]
     assert result["bill"]["attempts"] == 2
 
 
-def test_an_api_that_cannot_be_reached_ends_with_code_1(world: World, notes: Path) -> None:
-    away = touchline(
-        "evaluate", "--notes", str(notes), "--limit", "1", ANTHROPIC_BASE_URL="http://127.0.0.1:9"
-    )
+def test_an_api_that_cannot_be_reached_ends_with_code_1(
+    world: World, notes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ANTHROPIC_BASE_URL", "http://127.0.0.1:9")
+    away = in_process("evaluate", "--notes", str(notes), "--limit", "1")
     assert away.returncode == 1
     assert "gave no reply to 1 of 1 notes (outage)" in away.stderr
     assert "Traceback" not in away.stderr
@@ -118,16 +116,17 @@ def test_an_api_that_cannot_be_reached_ends_with_code_1(world: World, notes: Pat
 
 def test_a_reached_spend_limit_ends_with_code_3(world: World, notes: Path) -> None:
     world.fault(kind="spend_cap", share=1)
-    stopped = touchline("evaluate", "--notes", str(notes), "--json")
+    stopped = in_process("evaluate", "--notes", str(notes), "--json")
     assert stopped.returncode == 3
     assert json.loads(stopped.stdout)["rules"]["answered"]["passed"] == 0
     assert "these scores are incomplete" in stopped.stderr
 
 
-def test_without_key_and_address_it_refuses_as_summarize_does(world: World) -> None:
-    refused, as_summarize = (
-        touchline(command, ANTHROPIC_BASE_URL="") for command in ("evaluate", "summarize")
-    )
+def test_without_key_and_address_it_refuses_as_summarize_does(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ANTHROPIC_BASE_URL")
+    refused, as_summarize = (in_process(command) for command in ("evaluate", "summarize"))
     assert refused.returncode == as_summarize.returncode == 1
     assert refused.stderr == as_summarize.stderr
 
@@ -147,16 +146,15 @@ def test_bad_input_ends_with_code_2_before_any_call(
 ) -> None:
     path = tmp_path / "notes.jsonl"
     path.write_text(json.dumps(NOTE | line), "utf-8")
-    refused = CliRunner().invoke(app, ["evaluate", "--notes", str(path), *arguments])
-    assert isinstance(refused.exception, BadInput)
-    assert exit_code(refused.exception) == 2
-    assert named in str(refused.exception)
+    refused = in_process("evaluate", "--notes", str(path), *arguments)
+    assert refused.returncode == 2
+    assert named in refused.stderr
     assert world.ledger() == []
     assert world.meter()["requests"] == 0
 
 
 def test_a_file_that_is_not_there_is_bad_input(world: World, tmp_path: Path) -> None:
-    refused = touchline("evaluate", "--notes", str(tmp_path / "none.jsonl"))
+    refused = in_process("evaluate", "--notes", str(tmp_path / "none.jsonl"))
     assert refused.returncode == 2
     assert "give a file of labelled notes with --notes" in refused.stderr
 
@@ -177,7 +175,7 @@ def test_an_evaluation_that_ends_early_leaves_nothing_in_flight_on_the_ledger(
     if ending is signal.SIGKILL:  # nobody could tell: the next evaluation does, once nobody can hear them
         world.execute("UPDATE ai_usage_log SET occurred_at = occurred_at - interval '1 hour'")
         world.admin("DELETE", "faults")
-        touchline("evaluate", "--notes", str(notes), "--limit", "1")
+        in_process("evaluate", "--notes", str(notes), "--limit", "1")
     else:
         assert process.returncode == 130
         assert json.loads(file.read_text("utf-8"))["rules"]["answered"]["passed"] == 0

@@ -2,14 +2,14 @@
 
 import os
 import pwd
-import shutil
 import socket
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from tests.integration.server_folder import server_folder
 
 START_SECONDS_MAX = 30
 
@@ -25,11 +25,10 @@ def newest_packaged() -> Path | None:
 def running_packaged(binaries: Path) -> Iterator[str]:
     """Run a server in a private folder on a free port; as root, as the package's own user."""
     user = "postgres" if os.geteuid() == 0 else None
-    folder = Path(tempfile.mkdtemp(prefix="touchline-packaged-"))
-    if user:
-        account = pwd.getpwnam(user)
-        os.chown(folder, account.pw_uid, account.pw_gid)
-    try:
+    with server_folder("packaged") as folder:
+        if user:
+            account = pwd.getpwnam(user)
+            os.chown(folder, account.pw_uid, account.pw_gid)
         data = folder / "data"
         options = ["--no-sync", "--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C"]
         subprocess.run(
@@ -55,8 +54,6 @@ def running_packaged(binaries: Path) -> Iterator[str]:
         finally:
             process.terminate()
             process.wait()
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _free_port() -> int:
