@@ -91,7 +91,7 @@ def running_emulator(*options: str) -> Iterator[RunningEmulator]:
             raise RuntimeError(
                 f"the emulator ended with status {process.wait(STOP_SECONDS)} before it was ready"
             )
-        with httpx2.Client(base_url=base_url, headers=VERSION) as http:
+        with httpx2.Client(timeout=60, base_url=base_url, headers=VERSION) as http:
             yield RunningEmulator(base_url, process, http)
     finally:
         stop(process)
