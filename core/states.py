@@ -112,6 +112,54 @@ class Decision(StrEnum):
     """Who decides about a summary."""
 
     REVIEW = "review"  # its coach
+    APPROVE = "approve"  # the rules: it goes out by itself when the revocation window is over
+
+
+class Tier(StrEnum):
+    """How a decision was come to, as a coach sees it."""
+
+    MANUAL_REVIEW = "manual_review"  # for the coach, though nothing is wrong with it
+    FLAGGED = "flagged"  # for the coach, because something about it calls for a look
+    AUTO_SEND = "auto_send"  # goes out by itself
+
+
+class SummaryEvent(StrEnum):
+    """What can happen to a summary; what it leads to is in `core/transitions.py`."""
+
+    CREATED = "created"  # it was made, and decided about
+    APPROVE = "approve"  # its coach lets it go out
+    EDIT = "edit"  # its coach changed the text; the original is kept
+    SUPPRESS = "suppress"  # its coach keeps it back for good
+    REVOKE = "revoke"  # its coach takes an automatic approval back
+    DELIVER = "deliver"  # it went out
+    VIEW = "view"  # a guardian read it
+    ACKNOWLEDGE = "acknowledge"  # a guardian said so
+
+
+class Override(StrEnum):
+    """Where a coach and the rules differed."""
+
+    APPROVED_LOW_CONFIDENCE = "approved_low_confidence"  # good, though below the threshold
+    REJECTED_HIGH_CONFIDENCE = "rejected_high_confidence"  # not good, for all its confidence
+    EDITED = "edited"  # the text was not as the coach wants it
+    REVOKED_AUTO = "revoked_auto"  # it was to go out by itself, and must not
+
+
+class Feedback(StrEnum):
+    """Why a coach keeps a summary back."""
+
+    INACCURATE = "inaccurate"  # it is not what happened
+    TOO_SENSITIVE = "too_sensitive"  # not for a parent, or not in writing
+    WRONG_TIMING = "wrong_timing"  # not now
+    OTHER = "other"  # none of these
+
+
+class InjuryTick(StrEnum):
+    """What a coach vouches for before an injury is written about to a parent; all three are needed."""
+
+    PERSONALLY_OBSERVED = "personally_observed"  # the coach has seen it, and was not told of it
+    SEVERITY_ACCURATE = "severity_accurate"  # it is neither played down nor made worse
+    NO_MEDICAL_ADVICE = "no_medical_advice"  # nothing in it is for a doctor to say
 
 
 class CheckResult(StrEnum):
