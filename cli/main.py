@@ -23,9 +23,11 @@ from cli import (
     overnight,
     plan,
     prompts,
+    review,
     rollup,
     summaries,
     summarize,
+    trust,
     usage,
 )
 from cli.output import complain
@@ -45,6 +47,8 @@ app.command("overnight")(overnight.overnight)
 app.add_typer(batches.app, name="batches")
 app.add_typer(insights.app, name="insights")
 app.add_typer(summaries.app, name="summaries")
+app.add_typer(review.app, name="review")
+app.add_typer(trust.app, name="trust")
 app.add_typer(prompts.app, name="prompts")
 app.command("usage")(usage.usage)
 app.command("rollup")(rollup.rollup)

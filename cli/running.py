@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     StartFlow = Callable[[Watch], Coroutine[Any, Any, RunReport]]
 
 
+NEXT_STEPS = {"generation_off": " Switch it on with: touchline config set generation on [--org ID]"}
+
+
 def run_by_hand(count: "Callable[[sa.Engine], int]", start: "StartFlow") -> "RunReport":
     """Run a flow to its end; `count` says how many insights it may take, `start` needs Prefect there."""
     with open_database() as engine:
@@ -75,5 +78,6 @@ def print_report(report: "RunReport", *, as_json: bool, lane: Lane | None = None
     if report.stopped is not None:
         complain(
             f"The run was stopped ({report.stopped.cause}); what was claimed is deferred, nothing is lost."
+            f"{NEXT_STEPS.get(report.stopped.cause, '')}"
         )
         sys.exit(3 if report.stopped.is_limit else 1)

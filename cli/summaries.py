@@ -23,7 +23,7 @@ COLUMNS = ("summary_id", "insight_id", "state", "category")  # that fit a termin
 
 app = typer.Typer(no_args_is_help=True, help="What was written for parents.")
 
-TEXTS = ("title", "description", "text")
+TEXTS = ("title", "description", "text", "original_text", "evidence")
 
 
 @app.command("list")
@@ -69,4 +69,5 @@ def _print_beside_note(row: Mapping[str, Any]) -> None:
     table.add_row(f"{row['title']}: {row['description']}", row["text"])
     console().print(table)
     facts = {name: value for name, value in row.items() if name not in TEXTS}
-    print_facts("Summary", facts | {"flags": ", ".join(row["flags"])})
+    listed = {name: ", ".join(row[name]) for name in ("flags", "decision_reasons")}
+    print_facts("Summary", facts | listed)

@@ -17,6 +17,8 @@ SUMMARY_CHARS_MAX = 2_000
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # every control character but tab and newline
 
+_NOT_STORED = re.compile(f"{_CONTROL.pattern[:-1]}\ud800-\udfff]")  # a half of a letter has no UTF-8
+
 
 class UnusableAnswer(Rejected):
     """An answer that is not JSON or is off the schema.
@@ -66,6 +68,11 @@ class Answer(BaseModel):
     ]
     confidence: Share
     flags: Annotated[tuple[Flag, ...], AfterValidator(_each_once)]
+
+
+def fit_for_parents(text: str) -> bool:
+    """Say whether a text, a coach's for one, can be stored and read as a summary."""
+    return bool(text.strip()) and len(text) <= SUMMARY_CHARS_MAX and not _NOT_STORED.search(text)
 
 
 def parse_answer(text: str) -> Answer:

@@ -39,6 +39,10 @@ class BatchedInsight:
     """One insight of an item, as it is when the result is read."""
 
     id: str
+    title: str
+    description: str
+    first_name: str
+    last_name: str | None
     category: str | None  # the extractor's word
     skip_sensitive: bool
     tone: Tone  # in which it was asked about
@@ -58,6 +62,7 @@ class BatchedAttempt:
     prompt_version: str
     packed: bool
     insights: tuple[BatchedInsight, ...]  # in the order of the notes
+    organization_id: str = ""
     player_id: str = ""
     service_tier: ServiceTier = ServiceTier.BATCH
 

@@ -22,6 +22,21 @@ _EXTRACTOR_WORDS = {
     "behavior": Category.BEHAVIOR,
     "parent_communication": Category.PRIVATE,
 }
+_HARMLESS_WORDS = frozenset(
+    {
+        "skill_rating",
+        "skill_progress",
+        "performance",
+        "tactical",
+        "attendance",
+        "team_culture",
+        "todo",
+        "development_milestone",
+        "physical_development",
+        "session_plan",
+        "absent",
+    }
+)
 SENSITIVE = frozenset({Category.INJURY, Category.BEHAVIOR})  # what `skip_sensitive` keeps back
 SENSITIVE_WORDS = tuple(sorted(word for word, meaning in _EXTRACTOR_WORDS.items() if meaning in SENSITIVE))
 
@@ -29,6 +44,11 @@ SENSITIVE_WORDS = tuple(sorted(word for word, meaning in _EXTRACTOR_WORDS.items(
 def category_of(extractor_word: str | None) -> Category:
     """Map the extractor's category to ours; any word that is not known counts as normal here."""
     return _EXTRACTOR_WORDS.get(extractor_word or "", Category.NORMAL)
+
+
+def is_known(extractor_word: str | None) -> bool:
+    """Say whether the extractor's category is one that the season format names; none at all is."""
+    return extractor_word is None or extractor_word in _EXTRACTOR_WORDS or extractor_word in _HARMLESS_WORDS
 
 
 def most_severe(*categories: Category) -> Category:

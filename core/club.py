@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from core.errors import BadInput, NotReady
 from core.states import LaneChoice
 
+ON, OFF = "on", "off"
 DUE_AT_LEAST = timedelta(hours=1)  # what is asked for later than that would wait for the next day's time
 HOURS_MAX = 720
 T = TypeVar("T")
@@ -32,6 +33,7 @@ class Setting(Generic[T]):
     allowed: str  # what it takes, to end "It takes ..."
     description: str
     parse: Callable[[str], T]  # ValueError for a text that is not allowed
+    is_kill_switch: bool = False  # the platform's counts whatever a club has set, unless it is the default
 
     def read(self, text: str) -> T:
         """Return the value of a text. Raises BadInput that says what is allowed."""
@@ -55,6 +57,17 @@ def _clock_time(text: str) -> time:
     return found
 
 
+def _on_off(text: str) -> bool:
+    if text not in {ON, OFF}:
+        raise ValueError
+    return text == ON
+
+
+def _switch(name: str, description: str) -> Setting[bool]:
+    """Make a kill switch: permitting until somebody switches it off, the platform for everybody."""
+    return Setting(name, ON, "on or off", description, _on_off, is_kill_switch=True)
+
+
 LANE = Setting(
     "lane",
     LaneChoice.LIVE.value,
@@ -76,8 +89,12 @@ SUMMARIES_DUE = Setting(
     "what a batch has not answered by this local time is asked about live",
     _clock_time,
 )
+GENERATION = _switch("generation", "off: the model is asked for no summary; insights wait")
+AUTOMATIC_APPROVAL = _switch("automatic_approval", "off: every new summary is for its coach to review")
+NOTIFICATION = _switch("notification", "off: no summary is delivered")
 SETTINGS: Mapping[str, Setting[Any]] = {
-    setting.name: setting for setting in (LANE, LIVE_AFTER_HOURS, SUMMARIES_DUE)
+    setting.name: setting
+    for setting in (LANE, LIVE_AFTER_HOURS, SUMMARIES_DUE, GENERATION, AUTOMATIC_APPROVAL, NOTIFICATION)
 }
 
 
@@ -91,7 +108,12 @@ def setting_named(name: str) -> Setting[Any]:
 def counting(
     setting: Setting[Any], platform: Mapping[str, str], own: Mapping[str, str]
 ) -> tuple[str, Source]:
-    """Return the text that counts: the club's own, else the platform's, else the default."""
+    """Return the text that counts: the club's own, else the platform's, else the default.
+
+    Of a kill switch the platform's counts before all, unless it says the default, which permits.
+    """
+    if setting.is_kill_switch and platform.get(setting.name, setting.default) != setting.default:
+        return platform[setting.name], Source.PLATFORM
     if setting.name in own:
         return own[setting.name], Source.ORGANIZATION
     if setting.name in platform:
@@ -108,6 +130,7 @@ class Club:
     lane: LaneChoice
     live_after_hours: int
     summaries_due: time  # on the club's own clocks
+    generation: bool = True  # the model may be asked
 
     def live_before(self, now: datetime) -> datetime:
         """Return the instant, in UTC: with lane auto, insights from before it go live."""
@@ -149,4 +172,13 @@ def club_of(organization_id: str, timezone: str, platform: Mapping[str, str], ow
         lane=value(LANE),
         live_after_hours=value(LIVE_AFTER_HOURS),
         summaries_due=value(SUMMARIES_DUE),
+        generation=value(GENERATION),
     )
+
+
+def permitted(switch: Setting[bool], platform: str | None, own: str | None) -> bool | None:
+    """Say whether the stored texts of a kill switch permit; None when one of them is not allowed."""
+    try:
+        return all(switch.read(text) for text in (platform, own) if text is not None)
+    except BadInput:
+        return None

@@ -155,6 +155,14 @@ def canonical_model(model: str) -> str:
     raise UnknownModel(f"no price is known for the model {model!r}; core/prices.yaml lists those that are")
 
 
+def same_model(asked: str, answered: str) -> bool:
+    """Say whether the model that has answered is the one that was asked, under whichever of its names."""
+    try:
+        return canonical_model(asked) == canonical_model(answered)
+    except UnknownModel:
+        return False
+
+
 @cache
 def price_version() -> str:
     """Names both sources of our prices: the release of genai-prices and the content of prices.yaml."""

@@ -1,5 +1,6 @@
 """What can be set from outside: one frozen class, read at the edges and passed inward."""
 
+from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -69,6 +70,11 @@ class Settings(BaseSettings):
         """Name whose prompt cache and limits calls use: 16 hex digits of address and key, not the key."""
         key = self.anthropic_api_key.get_secret_value() if self.anthropic_api_key else ""
         return sha256(f"{self.base_url}\n{key}".encode()).hexdigest()[:16]
+
+    @property
+    def revocation(self) -> timedelta:
+        """How long what was approved by rule waits for a coach who would rather take it back."""
+        return timedelta(minutes=self.revocation_minutes)
 
     @property
     def rehearsal(self) -> bool:

@@ -7,6 +7,8 @@ from typing import Protocol
 from core.answer import Answer, UnusableAnswer, parse_answer, parse_pack
 from core.calls import note_ids
 from core.categories import SENSITIVE, Category, category_of, most_severe
+from core.roster import Roster
+from core.screening import Child, screen_note, screen_summary
 from core.states import InsightState, Outcome, SkipReason, Tone
 from core.usage import Usage
 
@@ -20,6 +22,14 @@ class Subject(Protocol):
 
     @property
     def id(self) -> str: ...
+    @property
+    def title(self) -> str: ...
+    @property
+    def description(self) -> str: ...
+    @property
+    def first_name(self) -> str: ...
+    @property
+    def last_name(self) -> str | None: ...
     @property
     def category(self) -> str | None: ...
     @property
@@ -59,6 +69,7 @@ class Verdict:
     state_reason: str | None
     answer: Answer | None = None  # None: there is nothing to use
     category: Category | None = None  # the one that counts
+    findings: tuple[str, ...] | None = None  # of the screen, by fixed words; None: nothing was screened
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +86,17 @@ class Judged:
         return tuple(verdict.insight.id for verdict in self.verdicts if verdict.answer is None)
 
 
-def judge(reply: Reply, call: Question) -> Judged:
-    """Judge a reply. Fails closed: whatever is not a whole, valid answer is parked unless asked for again."""
+def judge(reply: Reply, call: Question, roster: Roster) -> Judged:
+    """Judge a reply, with the names of the club's people to look for.
+
+    Fails closed: whatever is not a whole, valid answer is parked unless asked for again.
+    """
     if reply.stop_reason == "refusal":
         return _nothing(call, Outcome.REFUSED, "refusal", "refusal")
     if reply.stop_reason in CUT_SHORT:
         return _nothing(call, Outcome.UNUSABLE, "truncated", "answer_truncated")
     verdicts = tuple(
-        _verdict(insight, answer)
+        _verdict(insight, answer, roster)
         for insight, answer in zip(call.insights, _answers(reply.text, call), strict=True)
     )
     unusable = [verdict.state_reason for verdict in verdicts if verdict.answer is None]
@@ -102,13 +116,27 @@ def _answers(text: str, call: Question) -> list[Answer | UnusableAnswer]:
         return [unusable]
 
 
-def _verdict(insight: Subject, answer: Answer | UnusableAnswer) -> Verdict:
+def _verdict(insight: Subject, answer: Answer | UnusableAnswer, roster: Roster) -> Verdict:
     if isinstance(answer, UnusableAnswer):
         return Verdict(insight, InsightState.PARKED, ANSWER + answer.reason)
-    category = most_severe(category_of(insight.category), answer.category)
+    screened, findings = _screened(insight, answer, roster)
+    category = most_severe(category_of(insight.category), answer.category, screened)
     if insight.skip_sensitive and category in SENSITIVE:
-        return Verdict(insight, InsightState.SKIPPED, SkipReason.SENSITIVE, answer, category)
-    return Verdict(insight, InsightState.SUMMARIZED, None, answer, category)
+        return Verdict(insight, InsightState.SKIPPED, SkipReason.SENSITIVE, answer, category, findings)
+    return Verdict(insight, InsightState.SUMMARIZED, None, answer, category, findings)
+
+
+def _screened(insight: Subject, answer: Answer, roster: Roster) -> tuple[Category, tuple[str, ...] | None]:
+    """Screen note and summary; a screen that fails on them finds nothing out, which is for the coach."""
+    child = Child(insight.first_name, insight.last_name)
+    said = f"{insight.title}\n{insight.description}"
+    try:
+        note = screen_note(insight.title, insight.description, child, roster)
+        text = screen_summary(answer.summary, said, child, roster, insight.tone)
+    except Exception:  # noqa: BLE001 - whatever it is: the answer is paid for, and is stored as not screened
+        return Category.NORMAL, None
+    findings = dict.fromkeys(finding.value for finding in (*note.findings, *text.findings))
+    return most_severe(note.category, text.category), tuple(findings)
 
 
 def _nothing(call: Question, outcome: Outcome, reason: str, state_reason: str) -> Judged:

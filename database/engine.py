@@ -1,5 +1,6 @@
 """How a command or a flow gets to the database: the embedded server, or the one in DATABASE_URL."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -81,11 +82,19 @@ def check_server(found: Database, must_be_current: bool) -> None:
 
 def connect(url: str) -> sa.Engine:
     """Return an engine for commands and analytics; its errors quote no parameters, and so no texts."""
+    _keep_rows_out_of_logs()
     return sa.create_engine(url, pool_pre_ping=True, hide_parameters=True, connect_args=IMPATIENT)
 
 
 def connect_async(url: str, connections: int = 10) -> AsyncEngine:
     """Return an engine for a flow; create it inside the running loop."""
+    _keep_rows_out_of_logs()
     return create_async_engine(
         url, pool_size=connections, max_overflow=0, hide_parameters=True, connect_args=IMPATIENT
     )
+
+
+def _keep_rows_out_of_logs() -> None:
+    """Whatever the logs are set to, they never tell the rows that are read: some hold a child's."""
+    logger = logging.getLogger("sqlalchemy.engine")
+    logger.setLevel(max(logging.INFO, logger.getEffectiveLevel()))

@@ -5,6 +5,7 @@ from sqlmodel import Field, SQLModel
 
 from core.states import Tone
 from models.base import ID_LENGTH, checked, not_negative, within
+from models.sql import Queries, load
 
 
 class Coach(SQLModel, table=True):
@@ -27,3 +28,6 @@ class Coach(SQLModel, table=True):
     approvals: int = Field(default=0, sa_type=sa.Integer)
     suppressions: int = Field(default=0, sa_type=sa.Integer)
     preferred_level: int | None = None  # the coach's cap on automation
+
+
+QUERIES: Queries = load("coach.sql")

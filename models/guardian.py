@@ -4,6 +4,7 @@ from sqlmodel import Field, SQLModel
 
 from core.states import GuardianStatus
 from models.base import ID_LENGTH, checked
+from models.sql import Queries, load
 
 
 class Guardian(SQLModel, table=True):
@@ -19,3 +20,6 @@ class Guardian(SQLModel, table=True):
     )
     consented: bool = False
     parental_responsibility: bool = False
+
+
+QUERIES: Queries = load("guardian.sql")

@@ -1,5 +1,6 @@
 -- fragment: clubs
--- What each club says of its lane: `:clubs` is a list of organization_id, lane and live_before.
+-- What each club says of its lane: `:clubs` is a list of organization_id, lane and live_before, without the clubs where
+-- generation is switched off.
 jsonb_to_recordset(CAST(:clubs AS jsonb)) AS club (organization_id text, lane text, live_before timestamptz)
 
 -- fragment: in_lane
@@ -55,6 +56,18 @@ WITH off AS (
     RETURNING insight.state_reason
 )
 SELECT state_reason, count(*) AS insights FROM skipped GROUP BY state_reason
+
+-- name: generation_off
+-- Where generation is switched off what waits is deferred with that cause; it is due as soon as it is switched on.
+UPDATE insight SET state = 'deferred', state_reason = 'generation_off', not_before = :now
+WHERE id IN (
+    SELECT insight.id FROM insight
+    WHERE insight.state = 'pending' AND EXISTS (
+        SELECT FROM setting WHERE name = 'generation' AND value <> 'on'
+          AND (setting.organization_id IS NULL OR setting.organization_id = insight.organization_id))
+      AND (CAST(:organization_id AS text) IS NULL OR insight.organization_id = :organization_id)
+    FOR UPDATE OF insight SKIP LOCKED
+)
 
 -- name: release_ended
 -- Claims whose lease has ended go back to pending; their attempts in flight are lost.

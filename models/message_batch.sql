@@ -108,7 +108,7 @@ RETURNING cancel_reason
 -- name: to_settle
 -- Which of these items are not settled yet, held until the end of the transaction.
 SELECT item.attempt_id, log.occurred_at, log.model, log.price_version, log.prompt_version, item.packed,
-    item.insight_ids, prompt.tone, log.player_id
+    item.insight_ids, prompt.tone, log.organization_id, log.player_id
 FROM batch_item AS item JOIN ai_usage_log AS log USING (attempt_id)
     JOIN prompt ON prompt.version = log.prompt_version
 WHERE item.batch_id = :batch_id AND item.attempt_id = ANY(CAST(:attempt_ids AS text[]))
@@ -117,9 +117,10 @@ ORDER BY item.attempt_id FOR UPDATE OF log
 
 -- name: insights_to_settle
 -- The insights of items as they are now, held until the end of the transaction.
-SELECT insight.id, insight.category, coach.skip_sensitive, coach.summaries_enabled, insight.unusable_answers,
+SELECT insight.id, insight.title, insight.description, player.first_name, player.last_name, insight.category,
+    coach.skip_sensitive, coach.summaries_enabled, insight.unusable_answers,
     insight.state = 'in_batch' AS waiting
-FROM insight JOIN coach ON coach.id = insight.coach_id
+FROM insight JOIN coach ON coach.id = insight.coach_id JOIN player ON player.id = insight.player_id
 WHERE insight.id = ANY(CAST(:insight_ids AS text[])) ORDER BY insight.id FOR UPDATE OF insight
 
 -- name: owner_of

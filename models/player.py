@@ -5,6 +5,7 @@ from datetime import date
 from sqlmodel import Field, SQLModel
 
 from models.base import ID_LENGTH
+from models.sql import Queries, load
 
 
 class Player(SQLModel, table=True):
@@ -19,3 +20,6 @@ class Player(SQLModel, table=True):
     sport: str  # a code that core/prompts/sports has a sheet for
     team: str | None = None
     position: str | None = None
+
+
+QUERIES: Queries = load("player.sql")

@@ -152,8 +152,7 @@ FROM staged_organization_day WHERE run_id = :run_id AND utc_day = ANY(CAST(:days
 GROUP BY utc_day, operation, model, lane, service_tier
 
 -- name: stage_outcome_day
--- What has become of the insights and summaries that were created on the touched days. Until there is approval
--- every summary is for its coach to review.
+-- What has become of the insights and summaries that were created on the touched days.
 INSERT INTO staged_outcome_day (run_id, utc_day, organization_id, local_day, subject, state, decision, number)
 SELECT :run_id, day.utc_day, made.organization_id, stretch.local_day, made.subject, made.state, made.decision,
     count(*)
@@ -163,7 +162,7 @@ CROSS JOIN LATERAL (
     WHERE created_at >= CAST(day.utc_day AS timestamp) AT TIME ZONE 'UTC'
       AND created_at < CAST(day.utc_day + 1 AS timestamp) AT TIME ZONE 'UTC'
     UNION ALL
-    SELECT organization_id, created_at, 'summary', state, :review FROM summary
+    SELECT organization_id, created_at, 'summary', state, decision FROM summary
     WHERE created_at >= CAST(day.utc_day AS timestamp) AT TIME ZONE 'UTC'
       AND created_at < CAST(day.utc_day + 1 AS timestamp) AT TIME ZONE 'UTC'
 ) AS made

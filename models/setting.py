@@ -41,7 +41,7 @@ class SettingChange(SQLModel, table=True):
     name: str
     old_value: str | None = None  # null: none was set
     new_value: str | None = None  # null: none is set any more
-    changed_by: str  # the user of the machine that it was set on
+    changed_by: str  # the user of the machine that it was set on; of `tasks.trust` the coach
 
 
 QUERIES: Queries = load("setting.sql")

@@ -45,3 +45,7 @@ VALUES (:changed_at, :organization_id, :name, :old_value, :new_value, :changed_b
 SELECT changed_at, organization_id, name, old_value AS "from", new_value AS "to", changed_by FROM setting_change
 WHERE CAST(:organization_id AS text) IS NULL OR organization_id = :organization_id
 ORDER BY id
+
+-- name: switched_off
+-- For whom a kill switch does not permit: organizations, and null for everybody. Anything but "on" is off.
+SELECT organization_id FROM setting WHERE name = :name AND value <> 'on'

@@ -4,6 +4,7 @@ from models.ai_usage_log import AiUsageInsight, AiUsageLog
 from models.base import metadata
 from models.cache_prefix import CachePrefix
 from models.coach import Coach
+from models.coach_trust import CoachTrust, ThresholdWeek
 from models.guardian import Guardian
 from models.insight import Insight
 from models.message_batch import BatchItem, MessageBatch
@@ -21,6 +22,7 @@ from models.rollup_player_day import RollupPlayerDay
 from models.rollup_run import RollupDay, RollupRun
 from models.setting import Setting, SettingChange
 from models.summary import Summary
+from models.summary_event import SummaryEventRow
 from models.summary_run import SummaryRun
 from models.token_count import TokenCount, TokenRatio
 
@@ -30,6 +32,7 @@ __all__ = [
     "BatchItem",
     "CachePrefix",
     "Coach",
+    "CoachTrust",
     "Guardian",
     "Insight",
     "MessageBatch",
@@ -49,7 +52,9 @@ __all__ = [
     "Setting",
     "SettingChange",
     "Summary",
+    "SummaryEventRow",
     "SummaryRun",
+    "ThresholdWeek",
     "TokenCount",
     "TokenRatio",
     "metadata",

@@ -208,7 +208,7 @@ async def _settle_failure(run: Run, attempt: Attempt, failure: Failure, step: Ne
 async def _settle_reply(run: Run, attempt: Attempt, reply: Reply, may_ask_again: bool) -> Ids:
     """Settle an answered attempt; gives the insights to ask about again: those that got nothing usable."""
     now, call = run.clock.now(), attempt.call
-    judged = judge(reply, call)
+    judged = judge(reply, call, run.rosters.kept(call.about.organization_id))
     settlement = settled_by_reply(attempt, reply, judged, now)
     refused_alone = judged.outcome is Outcome.REFUSED and len(call.insights) == 1
     again = judged.unanswered if may_ask_again and not refused_alone else ()
@@ -239,4 +239,10 @@ async def _settle(run: Run, attempt: Attempt, settlement: Settlement, conclusion
             run.concluded(effect.state, effect.reason)
 
 
-SUMMARIES = Booking(record_sent, _settle_failure, _settle_reply)
+async def _record_sent(run: Run, attempt: Attempt) -> Ids:
+    """Record an attempt; the names that its answer will be screened for are read before it is sent."""
+    await run.rosters.of_one(attempt.call.about.organization_id)
+    return await record_sent(run, attempt)
+
+
+SUMMARIES = Booking(_record_sent, _settle_failure, _settle_reply)

@@ -1,6 +1,7 @@
 """The model's API: one request, through the official SDK, without any retry of its own."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -30,8 +31,13 @@ class CallFailed(Transient):
 
 
 def make_client(settings: Settings) -> AsyncAnthropic:
-    """Return a client; create it inside the running loop. Raises NotReady when nothing says where to call."""
+    """Return a client; create it inside the running loop. Raises NotReady when nothing says where to call.
+
+    Whatever the logs are set to, the SDK's own never tell whole requests: they hold what is said of children.
+    """
     settings.require_api()
+    logger = logging.getLogger("anthropic")
+    logger.setLevel(max(logging.INFO, logger.getEffectiveLevel()))
     key = settings.anthropic_api_key
     return AsyncAnthropic(
         api_key=key.get_secret_value() if key else "rehearsal",  # the emulator takes any key

@@ -15,15 +15,18 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from core.bill import Bill
 from core.calls import PlannedCall
 from core.clock import Clock
-from core.errors import BadInput
+from core.club import GENERATION, permitted
+from core.errors import BadInput, Stopped
 from core.evaluation import Response
 from core.labelled import Case, parse_cases
 from core.retry import Defer, Failure, NextStep, Park, Retry, Stop
+from core.roster import Roster
 from core.settings import Settings
 from core.settlement import Attempt, Settlement, entry_of, settled_by_failure, settled_by_reply
 from core.states import Outcome
 from core.tally import RunTally
 from core.verdict import Reply, judge
+from models import setting
 from models.ai_usage_log import QUERIES, AiUsageLog
 from tasks.calls import Booking, ask_until_settled
 from tasks.ledger import sent_row, settle
@@ -72,9 +75,10 @@ async def ask_all(
     """Make the calls; `heard` takes what comes back, also when the run is ended early. Gives why it stopped.
 
     What was in flight when a run ended, this one or one that was killed, is on the ledger as lost. Raises
-    NotReady when the database goes away.
+    NotReady when the database goes away, Stopped when generation is switched off for the platform.
     """
     async with open_run(run_id=str(uuid4()), settings=settings, model=model, clock=clock) as run:
+        await _check_switch(run)
         booking = Booking(_record_sent, heard.settle_failure, heard.settle_reply)
         try:
             await together(ask_until_settled(run, call, booking) for call in calls)
@@ -83,6 +87,18 @@ async def ask_all(
         if run.failure:
             raise run.failure
         return run.stopped
+
+
+async def _check_switch(run: Run) -> None:
+    async def read(connection: AsyncConnection) -> str | None:
+        place = {"organization_id": None, "name": GENERATION.name}
+        return (await connection.execute(setting.QUERIES["own"], place)).scalar()
+
+    if not permitted(GENERATION, await run.commit(read), None):
+        raise Stopped(
+            "Generation is switched off: the model was asked nothing. "
+            "Switch it on with: touchline config set generation on"
+        )
 
 
 async def _lose_unheard(run: Run) -> None:
@@ -133,7 +149,7 @@ class Heard:
     async def settle_reply(
         self, run: Run, attempt: Attempt, reply: Reply, may_ask_again: bool
     ) -> tuple[str, ...]:
-        judged = judge(reply, attempt.call)
+        judged = judge(reply, attempt.call, Roster(()))
         await self._settle(run, attempt, settled_by_reply(attempt, reply, judged, run.clock.now()))
         run.heard(None, attempt.call.about.id)
         if judged.outcome is Outcome.UNUSABLE and may_ask_again:

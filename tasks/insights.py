@@ -11,35 +11,42 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from core.categories import SENSITIVE_WORDS
 from core.claimed import ClaimedInsight
+from core.club import GENERATION
 from core.plan import RunPlan
 from core.prompt import EARLIER_SUMMARIES_MAX
 from core.states import InsightState, Tone
 from core.survey import Group
 from models.insight import QUERIES
+from models.setting import QUERIES as SETTING
 from tasks.run import Run
 from tasks.surveys import Scope
 
 PAGE_INSIGHTS = 300  # claimed at once: what a run holds does not grow with what is due
+GENERATION_OFF = "generation_off"  # why insights are deferred where the kill switch is off
 CLAIM_LOCK = 4_217_002  # any number that nothing else in the database uses
 
 logger = logging.getLogger("touchline.insights")
 
 
 async def refresh_switches(run: Run, organization_id: str | None) -> None:
-    """Take back claims whose lease has ended, and read the coaches' switches afresh."""
+    """Take back claims whose lease has ended, and read all switches afresh."""
     due = {
         "now": run.clock.now(),
         "organization_id": organization_id,
         "sensitive_words": list(SENSITIVE_WORDS),
     }
 
-    async def refresh(connection: AsyncConnection) -> Sequence[Row[Any]]:
+    async def refresh(connection: AsyncConnection) -> tuple[Sequence[Row[Any]], int]:
         await connection.execute(QUERIES["release_ended"], due)
         await connection.execute(QUERIES["switch_back"], due)
-        return (await connection.execute(QUERIES["switch_off"], due)).all()
+        skipped = (await connection.execute(QUERIES["switch_off"], due)).all()
+        return skipped, (await connection.execute(QUERIES["generation_off"], due)).rowcount
 
-    for row in await run.commit(refresh):
+    skipped, deferred = await run.commit(refresh)
+    for row in skipped:
         run.concluded_unasked(InsightState.SKIPPED, row.state_reason, row.insights)
+    if deferred:
+        run.concluded_unasked(InsightState.DEFERRED, GENERATION_OFF, deferred)
 
 
 async def claim_pages(run: Run, plan: RunPlan, scope: Scope) -> AsyncIterator[list[ClaimedInsight]]:
@@ -58,7 +65,7 @@ async def claim_pages(run: Run, plan: RunPlan, scope: Scope) -> AsyncIterator[li
 
 async def claim_page(run: Run, group: Group, scope: Scope, wanted: int) -> list[ClaimedInsight]:
     """Lease up to so many insights of a sport and tone, those of the player who has waited longest first."""
-    asked = scope.due(run.clock.now()) | {
+    of_group = {
         "sport": group.sport,
         "tone": group.tone,
         "insight_limit": wanted,
@@ -67,6 +74,8 @@ async def claim_page(run: Run, group: Group, scope: Scope, wanted: int) -> list[
     }
 
     async def claim(connection: AsyncConnection) -> Sequence[Row[Any]]:
+        off = (await connection.execute(SETTING["switched_off"], {"name": GENERATION.name})).scalars().all()
+        asked = scope.without(off).due(run.clock.now()) | of_group
         await connection.execute(QUERIES["one_at_a_time"], {"lock": CLAIM_LOCK})
         claimed = (await connection.execute(QUERIES["claim"], asked)).all()
         ids = [row.id for row in claimed]

@@ -13,11 +13,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from core.settlement import Attempt, Settlement
 from core.states import InsightState, Outcome
-from models import insight, summary
+from models import insight
 from models.ai_usage_log import QUERIES, AiUsageInsight, AiUsageLog
 from tasks.insights import lease_end
 from tasks.run import Run
 from tasks.spool import spool
+from tasks.summaries import store_summaries
 
 OPERATION = "parent_summary"
 
@@ -190,7 +191,7 @@ async def _conclude(run: Run, connection: AsyncConnection, insight_id: str, conc
     if (await connection.execute(insight.QUERIES[query], values)).rowcount == 0:
         return False
     if conclusion.summary is not None:
-        await connection.execute(summary.QUERIES["store"], conclusion.summary)
+        await store_summaries(connection, [conclusion.summary], revocation=run.settings.revocation)
     return True
 
 

@@ -83,22 +83,22 @@ def show_batch(engine: sa.Engine, batch_id: str) -> Row:
     asked = {"batch_id": batch_id}
     with snapshot(engine) as connection:
         row = connection.execute(BATCH["show"], asked).mappings().first()
-        outcomes = [_row(one) for one in connection.execute(BATCH["outcomes"], asked).mappings()]
-    return _row(_there(row, "batch", batch_id)) | {"outcomes": outcomes}
+        outcomes = [plain_row(one) for one in connection.execute(BATCH["outcomes"], asked).mappings()]
+    return plain_row(_there(row, "batch", batch_id)) | {"outcomes": outcomes}
 
 
 def show_insight(engine: sa.Engine, insight_id: str) -> Row:
     """Return one insight with its note. Raises BadInput when there is none with this id."""
     with snapshot(engine) as connection:
         row = connection.execute(INSIGHT["show"], {"id": insight_id}).mappings().first()
-    return _row(_there(row, "insight", insight_id))
+    return plain_row(_there(row, "insight", insight_id))
 
 
 def show_summary(engine: sa.Engine, summary_id: str) -> Row:
     """Return one summary with the note it was made from: for coach and operator, never for a parent."""
     with snapshot(engine) as connection:
         row = connection.execute(SUMMARY["show"], {"id": summary_id}).mappings().first()
-    return _row(_there(row, "summary", summary_id))
+    return plain_row(_there(row, "summary", summary_id))
 
 
 def show_attempt(engine: sa.Engine, attempt_id: str) -> Row:
@@ -113,7 +113,7 @@ def show_attempt(engine: sa.Engine, attempt_id: str) -> Row:
     found = _there(row, "attempt", attempt_id)
     cost_usd = found["estimated_cost_usd"] if found["cost_usd"] is None else found["cost_usd"]
     shares = {one: plain_money(usd) for one, usd in shared_out(cost_usd, insights).items()}
-    return _row(found) | {"insights": insights, "shares_usd": shares}
+    return plain_row(found) | {"insights": insights, "shares_usd": shares}
 
 
 def requeue(engine: sa.Engine, insight_ids: Sequence[str]) -> list[str]:
@@ -145,14 +145,14 @@ def count_by_state(engine: sa.Engine, organization_id: str | None = None) -> dic
 def ledger_totals(engine: sa.Engine) -> list[Row]:
     """Return the sums of all that may have been billed, by model and service tier."""
     with snapshot(engine) as connection:
-        return [_row(row) for row in connection.execute(LEDGER["totals_by_model"]).mappings()]
+        return [plain_row(row) for row in connection.execute(LEDGER["totals_by_model"]).mappings()]
 
 
 def summaries_beside_notes(engine: sa.Engine, number: int) -> list[Row]:
     """Return up to `number` summaries with their notes, each of another tone."""
     with snapshot(engine) as connection:
         rows = connection.execute(SUMMARY["beside_notes"], {"row_limit": number}).mappings()
-        return [_row(row) for row in rows]
+        return [plain_row(row) for row in rows]
 
 
 def find_organization(connection: sa.Connection, organization_id: str) -> sa.Row[Any]:
@@ -179,13 +179,13 @@ def _page(
     with snapshot(engine) as connection:
         if organization_id is not None:
             find_organization(connection, organization_id)
-        place = _place(connection, queries, what, after)
+        place = place_of(connection, queries, what, after)
         asked = {"organization_id": organization_id, "row_limit": limit, **place, **wanted}
-        return [_row(row) for row in connection.execute(queries["list"], asked).mappings()]
+        return [plain_row(row) for row in connection.execute(queries["list"], asked).mappings()]
 
 
-def _place(connection: sa.Connection, queries: Queries, what: str, after: str | None) -> Row:
-    """Where a page starts; an id that is not there would silently start nowhere."""
+def place_of(connection: sa.Connection, queries: Queries, what: str, after: str | None) -> Row:
+    """Return where a page starts. Raises BadInput for an id that is not there: it would start nowhere."""
     if after is None:
         return {"after_at": None, "after_id": None}
     found = connection.execute(queries["place"], {"id": after}).first()
@@ -201,7 +201,8 @@ def _there(row: sa.RowMapping | None, what: str, row_id: str) -> sa.RowMapping:
     return row
 
 
-def _row(row: sa.RowMapping) -> Row:
+def plain_row(row: sa.RowMapping | Row) -> Row:
+    """Return a row as it is given to others: ratios as floats, money as exact decimal strings."""
     return {name: _value(name, value) for name, value in row.items()}
 
 

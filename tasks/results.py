@@ -18,6 +18,7 @@ from core.batches import (
     errored,
 )
 from core.retry import NextStep, Park, Stop, next_step
+from core.roster import Roster
 from core.settlement import Settlement, settled_by_failure, settled_by_reply, settled_without_answer
 from core.states import InsightState, Outcome, Tone
 from core.verdict import Reply, judge
@@ -75,6 +76,7 @@ async def attempts_to_settle(
             price_version=row.price_version,
             prompt_version=row.prompt_version,
             packed=row.packed,
+            organization_id=row.organization_id,
             player_id=row.player_id,
             insights=tuple(
                 BatchedInsight(tone=Tone(row.tone), **facts[insight_id]._mapping)
@@ -94,9 +96,9 @@ class _Heard(NamedTuple):
     step: NextStep | None = None
 
 
-def read_result(run: Run, attempt: BatchedAttempt, result: Any, *, late: bool) -> Read:
+def read_result(run: Run, attempt: BatchedAttempt, result: Any, roster: Roster, *, late: bool) -> Read:
     """Read a result. `late`: its batch was cancelled because it was due."""
-    heard = _hear(run, attempt, result)
+    heard = _hear(run, attempt, result, roster)
     if late:
         after = {
             one: how._replace(missed_due=True) if how.state is InsightState.PENDING else how
@@ -122,7 +124,7 @@ def _read(run: Run, attempt: BatchedAttempt, heard: _Heard) -> Read:
     return Read(attempt, settlement, effects, heard.step)
 
 
-def _hear(run: Run, attempt: BatchedAttempt, result: Any) -> _Heard:
+def _hear(run: Run, attempt: BatchedAttempt, result: Any, roster: Roster) -> _Heard:
     now, kind = run.clock.now(), str(_mapping(result).get("type"))
     if kind == "succeeded":
         try:
@@ -130,7 +132,7 @@ def _hear(run: Run, attempt: BatchedAttempt, result: Any) -> _Heard:
         except CallFailed as unreadable:
             failure = unreadable.failure
             return _Heard(settled_by_failure(attempt, failure, now), after_error(attempt, failure))
-        judged = judge(reply, attempt)
+        judged = judge(reply, attempt, roster)
         return _Heard(settled_by_reply(attempt, reply, judged, now), after_answer(attempt, judged), reply)
     if kind == "errored":
         failure = errored(*_error_of(result))

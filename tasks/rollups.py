@@ -18,7 +18,6 @@ from core.local_days import stretches, zone_named
 from core.pricing import price_version
 from core.rollups import PricedAlike, Taken, price_rows
 from core.settings import Settings
-from core.states import Decision
 from database.engine import connect_async, database
 from models import (
     rollup_coach_day,
@@ -129,7 +128,6 @@ async def _stage(connection: AsyncConnection, rollup: Rollup, days: Sequence[dat
             "run_id": rollup.run_id,
             "days": list(some),
             "price_version": price_version(),
-            "review": Decision.REVIEW,
             "stretches": await _stretches(connection, some),
             "prices": await _prices(connection, some),
         }

@@ -28,6 +28,7 @@ from database.engine import connect_async, database
 from tasks.claude import make_client
 from tasks.lengths import ANSWER, TEXT, Lessons
 from tasks.limits import Pace
+from tasks.rosters import Rosters
 from tasks.transactions import DATABASE_WENT_AWAY, Transactions
 from tasks.warmth import warmth_in
 
@@ -64,6 +65,7 @@ class Run:
         self.client = client
         self.clock = clock
         self.transactions = Transactions(engine, clock, self._database_went_away)
+        self.rosters = Rosters(self.transactions, clock)
         self.warmth = warmth_in(
             lane, self.transactions, account=settings.account, holder=self.holder, clock=clock
         )

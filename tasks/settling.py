@@ -11,10 +11,11 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from core.batches import BatchedAttempt
-from models import ai_usage_log, insight, summary
+from models import ai_usage_log, insight
 from tasks.ledger import settle
 from tasks.results import Read, attempts_to_settle, read_result, unreadable_result
 from tasks.run import Run
+from tasks.summaries import store_summaries
 
 CANNOT_BE_SETTLED = (DBAPIError, ValueError, TypeError, ArithmeticError)  # of a result that makes no sense
 
@@ -47,12 +48,16 @@ async def _settle(
     run: Run, connection: AsyncConnection, batch: sa.Row[Any], results: Mapping[str, Any], late: bool
 ) -> list[Read]:
     attempts = await attempts_to_settle(connection, batch.batch_id, results)
-    settled = [read_result(run, attempt, results[attempt.attempt_id], late=late) for attempt in attempts]
+    rosters = await run.rosters.of(connection, {attempt.organization_id for attempt in attempts})
+    settled = [
+        read_result(run, attempt, results[attempt.attempt_id], rosters[attempt.organization_id], late=late)
+        for attempt in attempts
+    ]
     after = [one.row(insight_id) for read in settled for insight_id, one in read.effects.items()]
     made = [one.summary for read in settled for one in read.effects.values() if one.summary]
     figures = [read.settlement.figures() for read in settled]
     if made:
-        await connection.execute(summary.QUERIES["store_many"], {"summaries": _json(made)})
+        await store_summaries(connection, made, revocation=run.settings.revocation)
     if after:
         await connection.execute(insight.QUERIES["take_out_of_batch"], {"conclusions": _json(after)})
     if figures:
@@ -77,7 +82,8 @@ async def _settle_carefully(
 
     for attempt in await run.commit(read):
         try:
-            one = read_result(run, attempt, results[attempt_id], late=late)
+            roster = await run.rosters.of_one(attempt.organization_id)
+            one = read_result(run, attempt, results[attempt_id], roster, late=late)
             effects = await settle(run, one.settlement, one.effects)
         except OperationalError:
             raise

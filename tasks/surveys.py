@@ -1,7 +1,7 @@
 """What is due, before any of it is claimed: by sport and tone, with what is warm and how runs come."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -39,6 +39,14 @@ class Scope:
     clubs: tuple[Club, ...] = ()  # those in its reach, with the lane each has chosen
     player_ids: list[str] | None = None  # those that the limit reaches
 
+    def without(self, switched_off: Collection[str | None]) -> "Scope":
+        """Return the scope without the clubs where generation is switched off by now; None: everywhere."""
+        if None in switched_off:
+            return replace(self, clubs=())
+        return replace(
+            self, clubs=tuple(one for one in self.clubs if one.organization_id not in switched_off)
+        )
+
     def due(self, now: datetime) -> dict[str, Any]:
         """Return the parameters by which queries know what is due to this run."""
         clubs = [
@@ -48,6 +56,7 @@ class Scope:
                 "live_before": club.live_before(now).isoformat(),
             }
             for club in self.clubs
+            if club.generation
         ]
         return {
             "now": now,

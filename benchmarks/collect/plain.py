@@ -86,12 +86,18 @@ def _parsed(lines: list[str], versions: Versions, now: str) -> Iterator[tuple[di
 
 
 SUMMARIES = """
+    WITH event AS (
+        INSERT INTO summary_event (summary_id, at, actor, event, to_state)
+        SELECT id, created_at, 'rules', 'created', 'pending_review'
+        FROM jsonb_to_recordset(%(rows)s::jsonb) AS made (id text, created_at timestamptz)
+    )
     INSERT INTO summary (id, insight_id, organization_id, coach_id, player_id, attempt_id, prompt_version,
         model, tone, category, model_category, category_confidence, confidence, reason, flags, text, state,
-        rehearsal, created_at)
+        rehearsal, created_at, decision, tier, decision_reasons, evidence)
     SELECT made.id, insight.id, insight.organization_id, insight.coach_id, insight.player_id, made.attempt_id,
         made.prompt_version, made.model, made.tone, made.category, made.category, made.category_confidence,
-        made.confidence, made.reason, made.flags, made.text, 'pending_review', true, made.created_at
+        made.confidence, made.reason, made.flags, made.text, 'pending_review', true, made.created_at,
+        'review', 'manual_review', '{}', '{}'
     FROM jsonb_to_recordset(%(rows)s::jsonb) AS made (id text, insight_id text, attempt_id text,
         prompt_version text, model text, tone text, category text, category_confidence numeric,
         confidence numeric, reason text, flags text[], text text, created_at timestamptz)

@@ -13,6 +13,7 @@ from core.batches import BatchedAttempt, BatchedInsight
 from core.pricing import price_of, price_version
 from core.prompt import Layer, note_text, player_text, texts_of
 from core.request import answer_schema, request_body
+from core.roster import Roster
 from core.states import Outcome
 from core.usage import usage_of
 from core.verdict import judge
@@ -99,10 +100,12 @@ def _lines(client: Anthropic, vendor_id: str) -> Iterator[str]:
 
 def _check(message: dict[str, Any], insight_id: str) -> None:
     """Raise RuntimeError unless our own judge takes the answer."""
-    insight = BatchedInsight(insight_id, None, False, TONE, 0, True)
+    insight = BatchedInsight(
+        insight_id, "Passing", "Calm on the ball.", "Aoife", None, None, False, TONE, 0, True
+    )
     version = texts_of(SPORT, TONE).version
     at, model = SystemClock().now(), message["model"]
     asked = BatchedAttempt("bench", at, model, price_version(), version, False, (insight,))
-    judged = judge(reply_of(message), asked)
+    judged = judge(reply_of(message), asked, Roster(()))
     if judged.outcome is not Outcome.SUCCEEDED:
         raise RuntimeError(f"the emulator's answer is {judged.outcome}: {judged.reason}")

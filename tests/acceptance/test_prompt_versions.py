@@ -11,6 +11,7 @@ from core.prompt import texts_of
 from core.report import RunReport
 from core.states import Tone
 from flows.summarize import summarize_pending
+from tasks.reviews import approve
 from tests.acceptance.conftest import World
 
 
@@ -84,7 +85,9 @@ def test_an_approved_summary_is_told_to_the_next_run_and_a_waiting_one_is_not(wo
     run(world)
     world.admin("DELETE", "faults")
     for number, state in enumerate(("pending_review", "approved")):
-        world.execute("UPDATE summary SET state = :s WHERE text = 'First words.'", s=state)
+        if state == "approved":
+            (first,) = world.rows("SELECT id, coach_id FROM summary WHERE text = 'First words.'")
+            approve(world.engine, first["coach_id"], first["id"], now=world.clock.now())
         world.execute(
             "INSERT INTO insight SELECT (jsonb_populate_record(insight, jsonb_build_object("
             "'id', CAST(:new AS text), 'state', 'pending'))).* FROM insight WHERE id = :old",

@@ -44,7 +44,9 @@ def assert_books_equal(world: World) -> None:
     assert booked == sorted(metered, key=lambda row: (row["model"], row["service_tier"]))
 
 
-def test_every_summarized_insight_has_one_summary_that_waits_for_review_as_a_rehearsal(world: World) -> None:
+def test_every_summarized_insight_has_one_summary_a_rehearsal_that_only_the_rules_have_looked_at(
+    world: World,
+) -> None:
     world.load()
     run(world)
     odd = world.rows(
@@ -52,8 +54,12 @@ def test_every_summarized_insight_has_one_summary_that_waits_for_review_as_a_reh
         " GROUP BY insight.id, insight.state HAVING count(summary.id) <> (insight.state = 'summarized')::int"
     )
     assert odd == []
-    kinds = world.rows("SELECT DISTINCT state, rehearsal FROM summary")
-    assert kinds == [{"state": "pending_review", "rehearsal": True}]
+    kinds = world.rows("SELECT DISTINCT state, decision, rehearsal FROM summary ORDER BY decision")
+    assert {(row["state"], row["decision"]) for row in kinds} <= {
+        ("auto_approved", "approve"),
+        ("pending_review", "review"),
+    }
+    assert {row["rehearsal"] for row in kinds} == {True}
 
 
 def test_an_insight_keeps_the_most_severe_of_the_extractors_and_the_models_category(world: World) -> None:

@@ -1,6 +1,6 @@
 """Rows put straight into the tables, with what a test does not care about filled in."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import count
 from typing import Any
@@ -10,8 +10,15 @@ import sqlalchemy as sa
 from models import tables
 
 INPUT_CLASSES = ("input_tokens", "cache_read_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens")
+WAYS = {  # by which events a summary that waits for review comes to a state
+    "approved": (("approve", "approved"),),
+    "suppressed": (("suppress", "suppressed"),),
+    "delivered": (("approve", "approved"), ("deliver", "delivered")),
+    "viewed": (("approve", "approved"), ("deliver", "delivered"), ("view", "viewed")),
+}
 TOKENS = (*INPUT_CLASSES, "output_tokens")
 AT = datetime(2026, 3, 2, 19, 0, tzinfo=UTC)
+LONG_AFTER = AT + timedelta(hours=2)  # the revocation window is over
 
 
 class Rows:
@@ -112,9 +119,13 @@ class Rows:
             self.insert(tables.BatchItem, item)
         return str(row["batch_id"])
 
-    def summary(self, organization_id: str = "club", **values: Any) -> str:
-        """A summary with an insight and an attempt of its own; gives its id."""
+    def summary(self, organization_id: str = "club", *, state: str = "pending_review", **values: Any) -> str:
+        """A summary in any state, with an insight and an attempt of its own; gives its id.
+
+        It comes to its state as all do, by events; what is sent out is no rehearsal.
+        """
         insight_id = self.insight(organization_id, state="summarized")
+        by_rule = state == "auto_approved"
         row = {
             "id": f"summary-{next(self._numbers):04}",
             "insight_id": insight_id,
@@ -132,13 +143,37 @@ class Rows:
             "reason": "",
             "flags": [],
             "text": "Aoife is working on her left foot.",
-            "state": "pending_review",
-            "rehearsal": True,
+            "state": "auto_approved" if by_rule else "pending_review",
+            "rehearsal": not WAYS.get(state, ())[1:],
             "created_at": AT,
+            "decision": "approve" if by_rule else "review",
+            "tier": "auto_send" if by_rule else "manual_review",
+            "decision_reasons": ["confidence_enough" if by_rule else "level_below_2"],
+            "evidence": {"threshold": "0.70"},
+            "revocable_until": AT + timedelta(hours=1) if by_rule else None,
             **values,
         }
-        self.insert(tables.Summary, row)
-        return str(row["id"])
+        summary_id, before = str(row["id"]), str(row["state"])
+        with self.engine.begin() as connection:
+            connection.execute(sa.insert(tables.Summary), row)
+            connection.execute(sa.insert(tables.SummaryEventRow), _event(summary_id, "created", None, before))
+        for event, after in WAYS.get(state, ()):
+            self.event(summary_id, event, before, after)
+            before = after
+        return summary_id
+
+    def event(self, summary_id: str, event: str, before: str, after: str, at: datetime = LONG_AFTER) -> None:
+        """Note an event, and let the summary be where it leads."""
+        with self.engine.begin() as connection:
+            moving = sa.update(tables.Summary).where(sa.column("id") == summary_id).values(state=after)
+            connection.execute(moving)
+            noted = _event(summary_id, event, before, after) | {"at": at}
+            connection.execute(sa.insert(tables.SummaryEventRow), noted)
+
+
+def _event(summary_id: str, event: str, before: str | None, after: str) -> dict[str, Any]:
+    moved = {"event": event, "from_state": before, "to_state": after}
+    return {"summary_id": summary_id, "at": AT, "actor": "test", "ticks": []} | moved
 
 
 def ledger_row(number: int, organization_id: str = "club", **values: Any) -> dict[str, Any]:

@@ -37,7 +37,8 @@ def many(
     connection: sa.Connection, query: sa.TextClause, name: str, made: Sequence[Mapping[str, Any]]
 ) -> int:
     """Ask with many rows as JSON, as the flow does; gives how many were changed."""
-    return connection.execute(query, {name: json.dumps(made, default=str)}).rowcount
+    asked = {name: json.dumps(made, default=str)} | {"actor": "rules"}
+    return connection.execute(query, {one: asked[one] for one in query.compile().params}).rowcount
 
 
 def whole(connection: sa.Connection, table: type[Any], key: str) -> list[dict[str, Any]]:
@@ -126,6 +127,12 @@ def summary_values(number: int, **changed: Any) -> dict[str, Any]:
         "state": "pending_review",
         "rehearsal": True,
         "created_at": LATER,
+        "decision": "review",
+        "tier": "flagged",
+        "decision_reasons": ["category_injury", "screen_injury"],
+        "evidence": {"threshold": "0.70", "findings": ["injury"]},
+        "preview": "review",
+        "revocable_until": None,
         **changed,
     }
 
@@ -135,34 +142,44 @@ MADE: tuple[dict[str, Any], ...] = (
     {"text": ODD, "reason": ODD, "flags": ["needs_context", "names_other_person"], "rehearsal": False},
     {"confidence": Decimal("0.1234567"), "category_confidence": Decimal("1E-6"), "tone": "brief"},
     {"created_at": LATER.astimezone(UTC), "text": "x" * 2_000, "model": ODD},
+    {
+        "state": "auto_approved",
+        "decision": "approve",
+        "tier": "auto_send",
+        "revocable_until": LATER,
+        "preview": None,
+        "model_category": "normal",
+        "category_confidence": Decimal("0.8"),
+    },
 )
 
 
-def test_many_summaries_are_stored_as_one_is_and_none_beside_a_live_one(
+def test_summaries_are_stored_as_they_were_made_each_with_its_event_and_none_beside_a_live_one(
     rows: Rows, connection: sa.Connection
 ) -> None:
     rows.coach("coach-moved", "club")
     attempt_id = rows.attempt()
-    stored = summary.QUERIES["store"], summary.QUERIES["store_many"]
+    expected: list[dict[str, Any]] = []
     for number, how in enumerate(MADE):
-        for form, query in zip(("one", "set"), stored, strict=True):
-            about = rows.insight(coach_id="coach-moved")
-            row = {"id": f"{form}-{number}", "insight_id": about, "attempt_id": attempt_id}
-            row |= summary_values(number, **how)
-            if form == "one":
-                connection.execute(query, row)
-                continue
-            twin = row | {"id": f"{form}-twin-{number}", "text": "A second one."}
-            unknown = row | {"id": f"{form}-unknown-{number}", "insight_id": "nobody"}
-            assert many(connection, query, "summaries", [row, twin, unknown]) == 1
-            assert many(connection, query, "summaries", [twin]) == 0
-    found = whole(connection, tables.Summary, "summary.id")
-    for row in found:
-        del row["insight_id"]
-    one, set_ = found[: len(MADE)], found[len(MADE) :]
-    assert set_ == one
-    assert (set_[1]["text"], set_[1]["flags"], set_[0]["flags"]) == (ODD, MADE[1]["flags"], [])
-    assert {(row["coach_id"], row["created_at"]) for row in set_} == {("coach-moved", LATER)}
+        about = rows.insight(coach_id="coach-moved")
+        made_for = {"id": f"s-{number}", "insight_id": about, "attempt_id": attempt_id}
+        row = made_for | summary_values(number, **how)
+        twin = row | {"id": f"twin-{number}", "text": "A second one."}
+        unknown = row | {"id": f"unknown-{number}", "insight_id": "nobody"}
+        assert many(connection, summary.QUERIES["store"], "summaries", [row, twin, unknown]) == 1
+        assert many(connection, summary.QUERIES["store"], "summaries", [twin]) == 0
+        expected.append(row)
+    found = connection.execute(sa.text("SELECT * FROM summary ORDER BY id")).mappings().all()
+    exact = {name: Decimal("0.000001") for name in ("confidence", "category_confidence")}
+    for made, kept in zip(expected, found, strict=True):
+        for name, value in made.items():
+            wanted = value.quantize(exact[name]) if name in exact else value
+            assert kept[name] == wanted, name
+        assert (kept["coach_id"], kept["organization_id"]) == ("coach-moved", "club")
+    events = connection.execute(sa.text("SELECT summary_id, actor, at, to_state FROM summary_event")).all()
+    assert sorted(map(tuple, events)) == [
+        (row["id"], "rules", row["created_at"], row["state"]) for row in expected
+    ]
 
 
 def test_a_summary_of_another_version_or_beside_a_suppressed_one_is_stored(
@@ -177,7 +194,7 @@ def test_a_summary_of_another_version_or_beside_a_suppressed_one_is_stored(
         for of in about
         for version in ("v1", "v2")
     ]
-    assert many(connection, summary.QUERIES["store_many"], "summaries", new) == 3
+    assert many(connection, summary.QUERIES["store"], "summaries", new) == 3
     kept = set(connection.exec_driver_sql("SELECT id FROM summary WHERE starts_with(id, 'new')").scalars())
     assert kept == {"new-suppressed-v1", "new-suppressed-v2", "new-live-v2"}
 

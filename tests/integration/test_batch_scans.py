@@ -57,6 +57,7 @@ PARAMETERS: dict[str, Any] = {
     "outcome": "lost",
     "outcome_reason": "result_missing",
     "player_ids": None,
+    "actor": "rules",
     "row_limit": 20,
     "run_ids": ["run-0"],
     "sensitive_words": ["injury"],
@@ -72,7 +73,7 @@ PARAMETERS: dict[str, Any] = {
 }
 ASKED = (
     (LEDGER, ("settle_many",)),
-    (SUMMARY, ("store_many",)),
+    (SUMMARY, ("store",)),
     (INSIGHT, ("player_waiting", "put_in_batch", "take_out_of_batch", "give_back_some")),
     (
         BATCH,

@@ -196,7 +196,10 @@ def test_what_a_prompt_needs_is_read_without_a_look_at_other_players_summaries(e
     fill(engine, 1_000, state="summarized")
     with engine.begin() as connection:
         connection.execute(sa.text(SETTLED_ATTEMPTS), {"at": NOW})
-        connection.execute(sa.text(APPROVED_SUMMARIES), {"at": NOW})
+        connection.execute(sa.text(SUMMARIES), {"at": NOW})
+        for event in EVENTS:
+            connection.execute(sa.text(event), {"at": NOW})
+        connection.execute(sa.text("UPDATE summary SET state = 'approved'"))
         connection.execute(sa.text("ANALYZE"))
         query = QUERIES["for_prompt"]
         needed = {key: PARAMETERS[key] for key in query.compile().params}
@@ -206,12 +209,19 @@ def test_what_a_prompt_needs_is_read_without_a_look_at_other_players_summaries(e
     assert len(first.earlier_summaries) == 3
 
 
-APPROVED_SUMMARIES = """
+EVENTS = (
+    "INSERT INTO summary_event (summary_id, at, actor, event, to_state)"
+    " SELECT id, :at, 'rules', 'created', 'pending_review' FROM summary",
+    "INSERT INTO summary_event (summary_id, at, actor, event, from_state, to_state)"
+    " SELECT id, :at, 'c', 'approve', 'pending_review', 'approved' FROM summary",
+)
+SUMMARIES = """
 INSERT INTO summary (id, insight_id, organization_id, coach_id, player_id, attempt_id, prompt_version, model,
     tone, category, model_category, category_confidence, confidence, reason, flags, text, state, rehearsal,
-    created_at)
+    created_at, decision, tier, decision_reasons, evidence)
 SELECT 's' || n, 'i' || n % 1000, 'o', 'c', 'p' || n % 100, 'a' || n, 'v' || n, 'm', 'warm', 'normal',
-    'normal', 0.9, 0.9, '', '{}', 'Text ' || n, 'approved', true, :at
+    'normal', 0.9, 0.9, '', '{}', 'Text ' || n, 'pending_review', true, :at, 'review', 'manual_review', '{}',
+    '{}'
 FROM generate_series(1, 20000) AS n
 """
 SETTLED_ATTEMPTS = """

@@ -8,7 +8,10 @@ import yaml
 
 ROOT = Path(__file__).parent.parent.parent
 DEPLOYMENTS: list[dict[str, Any]] = yaml.safe_load((ROOT / "prefect.yaml").read_text("utf-8"))["deployments"]
-KNOWN = {"name", "description", "entrypoint", "tags", "parameters", "work_pool", "concurrency_limit"}
+KNOWN = {"name", "description", "entrypoint", "tags", "parameters", "schedules"} | {
+    "work_pool",
+    "concurrency_limit",
+}
 
 
 @pytest.mark.parametrize("deployment", DEPLOYMENTS, ids=lambda deployment: deployment["name"])
@@ -23,6 +26,11 @@ def test_an_entrypoint_loads_as_a_flow(deployment: dict[str, Any], monkeypatch: 
 
 @pytest.mark.parametrize("deployment", DEPLOYMENTS, ids=lambda deployment: deployment["name"])
 def test_a_deployment_has_only_keys_that_mean_something(deployment: dict[str, Any]) -> None:
+    from prefect.client.schemas.schedules import CronSchedule
+
     assert set(deployment) <= KNOWN
     assert set(deployment["work_pool"]) <= {"name", "work_queue_name", "job_variables"}
     assert set(deployment["concurrency_limit"]) == {"limit", "collision_strategy"}
+    for schedule in deployment.get("schedules", ()):
+        assert set(schedule) == {"cron", "timezone"}
+        CronSchedule(**schedule)  # refuses what is no cron line, and what is no zone

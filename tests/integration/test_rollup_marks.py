@@ -99,7 +99,7 @@ def test_a_day_whose_savings_are_by_another_price_list_is_rolled_up_again(rows: 
 
 
 def test_outcomes_follow_insights_and_summaries_as_they_change(rows: Rows) -> None:
-    rows.summary(state="pending_review", created_at=AT + timedelta(days=1))
+    made = rows.summary(state="pending_review", created_at=AT + timedelta(days=1))
     waiting = rows.insight(created_at=AT)
     rolled_up(url_of(rows))
     assert outcomes(rows) == {
@@ -113,7 +113,7 @@ def test_outcomes_follow_insights_and_summaries_as_they_change(rows: Rows) -> No
     with rows.engine.begin() as connection:
         parked = sa.text("UPDATE insight SET state = 'parked', state_reason = 'refused' WHERE id = :id")
         connection.execute(parked, {"id": waiting})
-        connection.execute(sa.text("UPDATE summary SET state = 'approved'"))
+    rows.event(made, "approve", "pending_review", "approved")
     assert marked_days(rows.engine, "outcomes") == [AT.date(), (AT + timedelta(days=1)).date()]
     assert marked_days(rows.engine) == []  # usage is not touched
     rolled_up(url_of(rows))

@@ -24,6 +24,7 @@ from core.batches import (
 )
 from core.floor import PrefixNode
 from core.retry import Failure, outcome_of
+from core.roster import Roster
 from core.states import InsightState, Lane, Outcome, Tone
 from core.tally import path_of
 from core.usage import Usage
@@ -34,12 +35,25 @@ from tests.unit.test_verdict import good, packed_reply, reply
 PENDING, PARKED, SKIPPED = InsightState.PENDING, InsightState.PARKED, InsightState.SKIPPED
 INVALID, UNREADABLE = errored("invalid_request_error", None), Failure(200, "answer_unreadable")
 Told = Mapping[str, tuple[InsightState, str | None, bool]]
+NOTE = ("Passing", "Calm on the ball.", "Aoife", None)
 
 
 def item(*unusable_answers: int, **changed: Any) -> BatchedAttempt:
     """An item about an insight for each number, which says how many unusable answers it has had before."""
     insights = (
-        BatchedInsight(f"i{place}", "performance", False, Tone.WARM, before, True, **changed)
+        BatchedInsight(
+            f"i{place}",
+            "Passing",
+            "Calm.",
+            "Aoife",
+            None,
+            "performance",
+            False,
+            Tone.WARM,
+            before,
+            True,
+            **changed,
+        )
         for place, before in enumerate(unusable_answers, 1)
     )
     packed = len(unusable_answers) > 1
@@ -47,7 +61,7 @@ def item(*unusable_answers: int, **changed: Any) -> BatchedAttempt:
 
 
 def answered(attempt: BatchedAttempt, given: Reply) -> Mapping[str, After]:
-    return after_answer(attempt, judge(given, attempt))
+    return after_answer(attempt, judge(given, attempt, Roster(())))
 
 
 def told(after: Mapping[str, After]) -> Told:

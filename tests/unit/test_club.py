@@ -5,7 +5,19 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from core.club import DUE_AT_LEAST, SETTINGS, Club, Source, club_of, counting, setting_named
+from core.club import (
+    AUTOMATIC_APPROVAL,
+    DUE_AT_LEAST,
+    GENERATION,
+    NOTIFICATION,
+    SETTINGS,
+    Club,
+    Source,
+    club_of,
+    counting,
+    permitted,
+    setting_named,
+)
 from core.errors import BadInput, NotReady
 from core.states import LaneChoice
 
@@ -34,7 +46,34 @@ def test_a_clubs_own_choice_counts_before_the_platforms_each_by_itself() -> None
     found = club_of("club", "UTC", platform, {"lane": "auto", "summaries_due": "06:30"})
     assert (found.lane, found.live_after_hours, found.summaries_due) == (LaneChoice.AUTO, 12, time(6, 30))
     sources = [counting(setting, platform, {"lane": "live"})[1] for setting in SETTINGS.values()]
-    assert sources == [Source.ORGANIZATION, Source.PLATFORM, Source.DEFAULT]
+    assert sources == [Source.ORGANIZATION, Source.PLATFORM, *[Source.DEFAULT] * 4]
+
+
+def test_a_kill_switch_of_the_platform_counts_before_a_clubs_own_choice_and_a_clubs_own_off_too() -> None:
+    for switch in (GENERATION, AUTOMATIC_APPROVAL, NOTIFICATION):
+        name = switch.name
+        assert counting(switch, {name: "off"}, {name: "on"}) == ("off", Source.PLATFORM)
+        assert counting(switch, {name: "on"}, {name: "off"}) == ("off", Source.ORGANIZATION)
+        assert counting(switch, {}, {}) == ("on", Source.DEFAULT)
+
+
+@pytest.mark.parametrize(
+    ("platform", "own", "allowed"),
+    [
+        (None, None, True),
+        ("on", None, True),
+        ("off", None, False),
+        ("off", "on", False),
+        ("on", "off", False),
+        (None, "off", False),
+        ("maybe", "on", None),
+        ("on", "", None),
+    ],
+)
+def test_a_kill_switch_permits_only_when_both_do_and_what_cannot_be_read_is_unknown(
+    platform: str | None, own: str | None, allowed: bool | None
+) -> None:
+    assert permitted(AUTOMATIC_APPROVAL, platform, own) is allowed
 
 
 @pytest.mark.parametrize(
@@ -45,6 +84,8 @@ def test_a_clubs_own_choice_counts_before_the_platforms_each_by_itself() -> None
         ("live_after_hours", "720", 720),
         ("summaries_due", "00:00", time(0, 0)),
         ("summaries_due", "23:59", time(23, 59)),
+        ("generation", "on", True),
+        ("notification", "off", False),
     ],
 )
 def test_a_text_that_is_allowed_is_read(name: str, text: str, value: object) -> None:

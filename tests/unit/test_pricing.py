@@ -23,6 +23,7 @@ from core.pricing import (
     price_of,
     price_version,
     prices_at,
+    same_model,
 )
 from core.states import ServiceTier
 from core.usage import Usage
@@ -297,3 +298,20 @@ def test_a_snapshot_that_someone_else_updated_does_not_change_our_prices() -> No
 def test_a_price_too_fine_for_the_ledger_stops_the_books() -> None:
     with pytest.raises(BooksDisagree, match="finer"):
         pricing._exact(Decimal("0.0000001"), "claude-haiku-5-5")
+
+
+@pytest.mark.parametrize(
+    ("asked", "answered", "same"),
+    [
+        ("claude-haiku-5-5", "claude-haiku-5-5", True),
+        ("claude-sonnet-4-0", "claude-sonnet-4-20250514", True),
+        ("claude-sonnet-5", "claude-sonnet-5-5", False),
+        ("claude-haiku-5-5", "claude-haiku-4-5", False),
+        ("claude-haiku-5-5", "claude-haiku-5-5-imaginary", False),
+        ("claude-haiku-5-5", "", False),
+    ],
+)
+def test_a_model_is_the_one_that_was_asked_under_any_of_its_own_names_only(
+    asked: str, answered: str, same: bool
+) -> None:
+    assert same_model(asked, answered) is same

@@ -6,6 +6,7 @@ import pytest
 
 from core.batches import NOT_ANSWERED, BatchedAttempt, BatchedInsight, errored
 from core.retry import Failure
+from core.roster import Roster
 from core.settlement import (
     Settlement,
     predicted_entry,
@@ -27,7 +28,9 @@ ITEM = BatchedAttempt(
     price_version="as estimated",
     prompt_version="prompt",
     packed=False,
-    insights=(BatchedInsight("i1", None, False, Tone.WARM, 0, True),),
+    insights=(
+        BatchedInsight("i1", "Passing", "Calm on the ball.", "Aoife", None, None, False, Tone.WARM, 0, True),
+    ),
 )
 
 
@@ -36,7 +39,7 @@ def answer(usage: Usage, *, text: str = reply().text, stop_reason: str = "end_tu
 
 
 def settled(given: Reply) -> Settlement:
-    return settled_by_reply(ITEM, given, judge(given, ITEM), NOW)
+    return settled_by_reply(ITEM, given, judge(given, ITEM, Roster(())), NOW)
 
 
 @pytest.mark.parametrize(

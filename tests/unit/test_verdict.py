@@ -5,11 +5,13 @@ from typing import Any
 
 import pytest
 
+from core import verdict
 from core.calls import PlannedCall
 from core.categories import Category, category_of, most_severe
+from core.roster import Roster
 from core.states import InsightState, Outcome
 from core.usage import Usage
-from core.verdict import SOME_UNUSABLE, Judged, Reply, judge
+from core.verdict import SOME_UNUSABLE, Judged, Question, Reply
 from tests.unit.planned import calls, insight, pack
 
 ANSWER = {
@@ -20,6 +22,10 @@ ANSWER = {
     "confidence": 0.8,
     "flags": [],
 }
+
+
+def judge(reply: Reply, call: Question, *others: tuple[str, str | None]) -> Judged:
+    return verdict.judge(reply, call, Roster(others))
 
 
 def said(text: str, stop_reason: str = "end_turn") -> Reply:
@@ -192,3 +198,22 @@ def test_severity_falls_in_the_order_of_the_table() -> None:
     for worse, milder in zip(Category, list(Category)[1:], strict=False):
         assert most_severe(milder, worse) is worse
     assert category_of("injury") is category_of("recovery") is Category.INJURY
+
+
+def test_the_screen_reads_note_and_summary_with_the_names_of_the_club() -> None:
+    (clean,) = judge(reply(), about()).verdicts
+    assert (clean.findings, clean.category) == ((), Category.NORMAL)
+    (call,) = calls([insight(1, description="Came off holding his knee after Niamh fell on him.")])
+    (sensitive,) = judge(reply(), call, ("Niamh", "Kelly")).verdicts
+    assert sensitive.category is Category.INJURY
+    assert {"injury", "other_person"} <= set(sensitive.findings or ())
+    (said,) = judge(reply(summary="A good evening with Niamh."), about(), ("Niamh", "Kelly")).verdicts
+    assert said.findings == ("other_person",)
+
+
+def test_a_screen_that_fails_has_found_nothing_out_and_loses_no_answer() -> None:
+    """A roster that is none makes it fail as a fault of its own would."""
+    judged = verdict.judge(reply(), about(), None)  # type: ignore[arg-type]
+    (one,) = judged.verdicts
+    assert one.findings is None
+    assert (one.state, one.answer is not None) == (InsightState.SUMMARIZED, True)
