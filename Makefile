@@ -3,7 +3,6 @@
 VENV := .venv
 PYTHON ?= python3
 RUN := $(VENV)/bin
-WORKERS := $$(( $$(getconf _NPROCESSORS_ONLN) * 3 / 2 )) # a third of their time tests wait for servers
 
 .PHONY: help setup demo test check bench-cost bench-run bench-emulator bench-collect bench-rollup clean
 
@@ -22,7 +21,7 @@ demo: setup ## the whole story on the example season: nothing to configure, no k
 	$(RUN)/touchline demo
 
 test: setup ## every test: unit, integration, acceptance, on every core
-	$(RUN)/python -m pytest --numprocesses $(WORKERS) tests/unit tests/integration tests/acceptance
+	$(RUN)/python -m pytest --numprocesses auto tests/unit tests/integration tests/acceptance
 
 check: setup ## lint, format and types
 	$(RUN)/ruff check .

@@ -176,6 +176,8 @@ def test_a_burst_of_cold_calls_pays_as_much_at_ten_times_the_speed() -> None:
 
     for speed in ("1", "10"):
         with running_emulator("--speed", speed, "--answer-tokens", "20", "--tier", "unlimited") as emulator:
+            # A busy machine takes a while to send them all: no answer begins before the last is on its way.
+            emulator.fault("slow_first_byte", share=1, seconds=3 * int(speed))
             asyncio.run(burst(emulator))
             (row,) = emulator.meter()["rows"]
             assert (row["cache_write_5m_tokens"], row["cache_read_tokens"]) == (40 * STABLE_TOKENS, 0)
