@@ -8,7 +8,10 @@ import psycopg
 
 @dataclass(frozen=True, slots=True)
 class Books:
-    """Sums and digests of all rows, without what differs in every run: random ids and times of writing."""
+    """Sums and digests of all rows, without what differs in every run: random ids and times of writing.
+
+    Nor with what screen and rules make of an answer (category, decision), which plain inserting does not.
+    """
 
     summaries: int
     summaries_digest: str
@@ -31,7 +34,7 @@ def books_of(url: str) -> Books:
 BOOKS = """
     SELECT * FROM (
         SELECT count(*), md5(string_agg(md5(row (insight_id, organization_id, coach_id, player_id, attempt_id,
-            prompt_version, model, tone, category, model_category, category_confidence, confidence, reason,
+            prompt_version, model, tone, model_category, category_confidence, confidence, reason,
             flags, text, state, rehearsal)::text), '' ORDER BY insight_id))
         FROM summary
     ) AS summaries, (
