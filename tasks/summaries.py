@@ -1,6 +1,7 @@
 """Summaries: the row that an answer becomes, decided about and stored with its first event."""
 
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import ROUND_FLOOR, Decimal
@@ -26,6 +27,8 @@ STORED = Decimal("0.000001")  # a confidence is decided on as stored: cut to so 
 
 Row = dict[str, Any]
 
+logger = logging.getLogger("touchline.summaries")
+
 
 def summary_row(
     attempt: Sent, reply: Reply, verdict: Verdict, *, rehearsal: bool, now: datetime
@@ -34,6 +37,8 @@ def summary_row(
     answer, about = verdict.answer, verdict.insight
     if verdict.state is not InsightState.SUMMARIZED or answer is None:
         return None
+    if verdict.findings is None:
+        logger.error("the screen failed on insight %s: its summary is for review", about.id)
     return {
         "id": str(uuid4()),
         "insight_id": about.id,

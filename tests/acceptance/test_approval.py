@@ -7,55 +7,23 @@ from typing import Any
 
 import pytest
 
-from core.states import InjuryTick
-from core.transitions import ForbiddenMove, NotDeliverable, TicksMissing
-from tasks import delivery, reviews, trust
 from tasks.config import set_setting
 from tests.acceptance.conftest import World
 from tests.acceptance.night import evening, overnight
 from tests.acceptance.packs import answers, load_pack, part
 from tests.acceptance.test_summarize import run
+from tests.acceptance.trusted import (
+    NOTE,
+    REVIEWED,
+    SURE,
+    TITLE,
+    always_answer,
+    load_harmless,
+    states,
+    summaries,
+    switch,
+)
 from tests.integration.labelled_notes import LabelledNote, labelled_notes
-
-TITLE = "First touch"
-NOTE = "Her first touch was calm tonight, and the next step is the pass after it."
-SURE: dict[str, Any] = {
-    "category": "normal",
-    "category_confidence": 0.99,
-    "reason": "",
-    "summary": "A calm first touch tonight, and the next step is the pass after it.",
-    "confidence": 0.99,
-    "flags": [],
-}
-REVIEWED = {"pending_review"}
-
-
-def load_harmless(world: World, insights: int) -> list[str]:
-    """Load so many insights that nobody needs to see, of coaches trusted as far as can be."""
-    ids = world.load(insights=insights)
-    world.execute(
-        "UPDATE insight SET title = :t, description = :n, category = 'performance'", t=TITLE, n=NOTE
-    )
-    world.execute("UPDATE coach SET approvals = 500, suppressions = 0, preferred_level = 3")
-    return ids
-
-
-def always_answer(world: World, **changed: Any) -> None:
-    """Have the model answer the same about everything, and nothing else."""
-    world.admin("DELETE", "faults")
-    world.fault(kind="wrong_content", share=1, answer=json.dumps(SURE | changed))
-
-
-def summaries(world: World) -> list[dict[str, Any]]:
-    return world.rows("SELECT * FROM summary ORDER BY created_at, insight_id")
-
-
-def states(world: World) -> set[str]:
-    return {row["state"] for row in summaries(world)}
-
-
-def switch(world: World, name: str, value: str, organization_id: str | None = None) -> None:
-    set_setting(world.engine, name, value, organization_id, changed_by="test", now=world.clock.now())
 
 
 def test_a_harmless_summary_of_a_trusted_coach_goes_by_itself_and_says_why(world: World) -> None:
@@ -111,7 +79,7 @@ def test_whatever_is_in_doubt_is_for_the_coach(world: World, changed: dict[str, 
     assert reason in row["decision_reasons"]
 
 
-def test_a_model_that_was_not_asked_for_and_a_category_nobody_knows_are_for_the_coach(world: World) -> None:
+def test_a_category_that_nobody_knows_is_for_the_coach(world: World) -> None:
     load_harmless(world, 2)
     world.execute("UPDATE insight SET category = 'vibes' WHERE id = (SELECT min(id) FROM insight)")
     always_answer(world)
@@ -262,104 +230,3 @@ def test_an_answer_for_a_note_that_was_not_asked_about_is_used_for_none(world: W
     assert len({row["attempt_id"] for row in by_insight.values()}) == 3, (
         "the other two were asked about alone"
     )
-
-
-def test_a_coachs_history_from_nothing_to_level_3_and_back(world: World) -> None:
-    ids = load_harmless(world, 8)
-    world.execute(
-        "UPDATE insight SET organization_id = club.id, coach_id = club.coach_id, player_id = club.player_id"
-        " FROM (SELECT organization.id,"
-        " (SELECT min(id) FROM coach WHERE organization_id = organization.id) AS coach_id,"
-        " (SELECT min(id) FROM player WHERE organization_id = organization.id) AS player_id"
-        " FROM organization ORDER BY id LIMIT 1) AS club"
-    )
-    world.execute("UPDATE coach SET approvals = 8, preferred_level = NULL, tone = 'warm'")
-    always_answer(world, confidence=0.65)
-    coach = world.rows("SELECT DISTINCT coach_id FROM insight")[0]["coach_id"]
-
-    def next_summary() -> dict[str, Any]:
-        before = {row["id"] for row in summaries(world)}
-        run(world, insights_per_call=1, insight_limit=1)
-        (new,) = (row for row in summaries(world) if row["id"] not in before)
-        return new
-
-    def approve(row: dict[str, Any]) -> None:
-        reviews.approve(world.engine, coach, row["id"], now=world.clock.now())
-
-    def stands() -> tuple[int, int]:
-        found = trust.show_trust(world.engine, coach)
-        return found["earned"], found["effective"]
-
-    assert stands() == (0, 0)
-    approve(next_summary())
-    approve(next_summary())
-    assert stands() == (1, 1)
-    world.execute("UPDATE coach SET approvals = 48")
-    assert stands() == (2, 2)
-    low = next_summary()
-    assert (low["state"], low["decision_reasons"]) == ("pending_review", ["confidence_below_threshold"])
-    always_answer(world, confidence=0.70)
-    by_rule = next_summary()
-    assert by_rule["state"] == "auto_approved"
-    reviews.revoke(world.engine, coach, by_rule["id"], now=world.clock.now())
-    with pytest.raises(ForbiddenMove):
-        approve(by_rule)
-    assert trust.show_trust(world.engine, coach)["suppressions"] == 1
-
-    world.execute("UPDATE coach SET approvals = 300")
-    assert stands() == (3, 2)
-    trust.set_level(world.engine, coach, 1, now=world.clock.now())
-    assert (stands(), next_summary()["state"]) == ((3, 1), "pending_review")
-    trust.set_level(world.engine, coach, 3, now=world.clock.now())
-    assert stands() == (3, 3)
-    always_answer(world, confidence=0.60)
-    delivered = next_summary()
-    assert delivered["decision_reasons"] == ["confidence_enough_at_level_3"]
-    with pytest.raises(NotDeliverable, match="rehearsal"):
-        delivery.deliver(world.engine, delivered["id"], now=world.clock.now() + timedelta(hours=2))
-    assert len(ids) - 6 == world.states()["pending"]
-
-
-def test_live_what_was_approved_by_rule_can_be_revoked_within_the_window_and_not_once_it_is_out(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    load_harmless(world, 2)
-    monkeypatch.setenv("TOUCHLINE_LIVE_BASE_URLS", world.emulator_url)
-    monkeypatch.setenv("TOUCHLINE_REVOCATION_MINUTES", "30")
-    always_answer(world)
-    run(world, insights_per_call=1)
-    first, second = summaries(world)
-    assert not first["rehearsal"]
-    moment = first["revocable_until"]
-    assert moment - first["created_at"] == timedelta(minutes=30)
-    reviews.revoke(world.engine, first["coach_id"], first["id"], now=moment - timedelta(minutes=1))
-    later = second["revocable_until"]
-    assert delivery.deliver(world.engine, second["id"], now=later).to_state == "delivered"
-    with pytest.raises(ForbiddenMove, match="is delivered cannot become suppressed"):
-        reviews.revoke(world.engine, second["coach_id"], second["id"], now=later)
-
-
-def test_an_injury_waits_for_three_ticks(world: World) -> None:
-    load_harmless(world, 1)
-    world.execute("UPDATE insight SET description = 'Came off with a sore hamstring after the second drill.'")
-    always_answer(world)
-    run(world, insights_per_call=1)
-    (row,) = summaries(world)
-    assert (row["category"], row["model_category"], row["state"]) == ("injury", "normal", "pending_review")
-    now = world.clock.now()
-    with pytest.raises(TicksMissing):
-        reviews.approve(world.engine, row["coach_id"], row["id"], now=now)
-    reviews.approve(world.engine, row["coach_id"], row["id"], ticks=set(InjuryTick), now=now)
-
-
-def test_a_coach_who_wants_nothing_sensitive_gets_none_also_of_what_only_the_screen_sees(
-    world: World,
-) -> None:
-    load_harmless(world, 1)
-    world.execute("UPDATE coach SET skip_sensitive = true")
-    world.execute("UPDATE insight SET description = 'Came off with a sore hamstring after the second drill.'")
-    always_answer(world)
-    run(world, insights_per_call=1)
-    assert world.rows("SELECT state, state_reason FROM insight") == [
-        {"state": "skipped", "state_reason": "sensitive"}
-    ]
