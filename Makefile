@@ -4,10 +4,10 @@ VENV := .venv
 PYTHON ?= python3
 RUN := $(VENV)/bin
 
-.PHONY: help setup demo test check bench-cost bench-run bench-emulator bench-collect bench-rollup clean
+.PHONY: help setup demo test e2e check bench-cost bench-run bench-emulator bench-collect bench-rollup bench-scale chaos clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(VENV)/installed ## create .venv and install everything, pinned by constraints.txt
 
@@ -22,6 +22,13 @@ demo: setup ## the whole story on the example season: nothing to configure, no k
 
 test: setup ## every test: unit, integration, acceptance, on every core
 	$(RUN)/python -m pytest --numprocesses auto tests/unit tests/integration tests/acceptance
+
+e2e: $(VENV)/installed-e2e ## what a person sees: `touchline up` in a browser, and the compose file's parts as processes
+	$(RUN)/python -m pytest tests/e2e
+
+$(VENV)/installed-e2e: $(VENV)/installed
+	$(RUN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,e2e]'
+	@touch $@
 
 check: setup ## lint, format and types
 	$(RUN)/ruff check .
@@ -46,6 +53,12 @@ bench-collect: setup ## time and memory of collecting 100,000 results of a night
 
 bench-rollup: $(VENV)/installed-bench ## rollups of 5 million ledger rows, beside SQL, pandas and DuckDB; ROWS=500000 for a small run
 	$(RUN)/python -m benchmarks.rollup $(ROWS)
+
+bench-scale: setup ## one, two and four workers on one backlog of 5,000 insights; SCALE=500 for a short run
+	$(RUN)/python -m benchmarks.scale_out $(SCALE)
+
+chaos: setup ## kill flows, workers and Prefect's server in the middle of runs: what shows, for how long, what goes on
+	$(RUN)/python -m benchmarks.crashes
 
 clean: ## remove the virtual environment, caches and all local data
 	rm -rf $(VENV) .touchline .mypy_cache .ruff_cache .pytest_cache .hypothesis

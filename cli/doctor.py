@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 from rich.table import Table
 
+from cli.addresses import find_up
 from cli.output import JsonOption, console, print_json
 from cli.session import read_settings
 from core.errors import BadInput
@@ -36,7 +37,9 @@ def look() -> "list[Check]":
         settings = read_settings()
     except BadInput as error:
         return [Check("settings", False, str(error), "Correct these variables, then run: touchline doctor")]
-    return check_all(settings, prefect_api_url=os.environ.get("PREFECT_API_URL"), now=datetime.now(UTC))
+    found = find_up(settings.home, wait=False)
+    api_url = os.environ.get("PREFECT_API_URL") or (found.api_url if found else None)
+    return check_all(settings, prefect_api_url=api_url, now=datetime.now(UTC))
 
 
 def print_checks(checks: "Sequence[Check]") -> None:

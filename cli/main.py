@@ -11,6 +11,7 @@ import typer
 
 from cli import (
     batches,
+    bootstrap,
     config,
     database,
     demo,
@@ -28,6 +29,7 @@ from cli import (
     summaries,
     summarize,
     trust,
+    up,
     usage,
 )
 from cli.output import complain
@@ -56,12 +58,16 @@ app.add_typer(ledger.app, name="ledger")
 app.add_typer(config.app, name="config")
 app.command("evaluate")(evaluate.evaluate)
 app.command("emulator")(emulator.emulator)
+app.command("bootstrap")(bootstrap.bootstrap)
+app.command("up")(up.up)
 app.command("doctor")(doctor.doctor)
 
 
 def main() -> None:
     """Run a command; errors that Touchline raises on purpose are shown as one message with the next step."""
     for ending in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(ending) is signal.SIG_IGN:
+            continue  # nohup
         signal.signal(ending, _leave)  # by themselves they end Python without stopping what it has started
     try:
         app()

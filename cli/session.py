@@ -32,8 +32,11 @@ def read_settings() -> "Settings":
 def open_database() -> Iterator["sa.Engine"]:
     """Give an engine for as long as the command lasts; the embedded server is started when it is down."""
     from database.engine import connect, database
+    from tasks.logs import set_up_logs
 
-    with database(read_settings()) as found:
+    settings = read_settings()
+    set_up_logs(settings)
+    with database(settings) as found:
         engine = connect(found.url)
         try:
             yield engine

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from core.errors import BadInput, BooksDisagree
 from core.local_days import utc_midnight
+from core.names import count
 from core.pricing import ClassPrices, prices_at, prompt_size_bounds
 from core.quality import QualityReport
 from core.states import ServiceTier
@@ -67,6 +68,21 @@ class RollupReport:
             return f"{days} not published: {self.checks.failed} of the checks failed"
         warned = f", {self.checks.warned} warned" if self.checks.warned else ""
         return f"{days} published, {self.rows:,} rows; {self.checks.passed} checks passed{warned}"
+
+    @property
+    def refused(self) -> bool:
+        """True when the checks kept it from being published."""
+        return bool(self.days) and not self.published
+
+    def name(self) -> str:
+        """Name the run by what it published, or by why it did not."""
+        if not self.days:
+            return "nothing marked"
+        days, checks = count(len(self.days), "day"), count(len(self.checks.outcomes), "check")
+        if self.refused:
+            return f"REFUSED: {self.checks.failed} of {checks} failed ({days})"
+        warned = f", {self.checks.warned} warned" if self.checks.warned else ""
+        return f"{days}, {count(self.rows, 'row')}, {checks}{warned}"
 
 
 class RollupRefused(BooksDisagree):

@@ -4,8 +4,9 @@ from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import BeforeValidator, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from core.errors import BadInput, NotReady
@@ -13,6 +14,10 @@ from core.markers import LifetimePolicy
 
 INSIGHTS_PER_CALL_MAX = 20
 VENDOR_BASE_URL = "https://api.anthropic.com"
+
+
+def _lower(value: Any) -> Any:
+    return value.lower() if isinstance(value, str) else value
 
 
 class Settings(BaseSettings):
@@ -38,6 +43,11 @@ class Settings(BaseSettings):
     revocation_minutes: int = Field(60, ge=0)
     live_base_urls: Annotated[tuple[str, ...], NoDecode] = (VENDOR_BASE_URL,)
     log_format: Literal["text", "json"] = "text"
+    log_level: Annotated[Literal["debug", "info", "warning", "error"] | None, BeforeValidator(_lower)] = (
+        None  # of our own lines: else info where a worker runs them, warning by hand
+    )
+    time_zone: str = "UTC"  # of the schedules that follow people's days
+    alert_webhook: SecretStr | None = None  # Prefect's server tells it what needs a person
     admin_api_key: SecretStr | None = None
 
     @field_validator("live_base_urls", mode="before")
@@ -48,6 +58,15 @@ class Settings(BaseSettings):
             if isinstance(value, str)
             else value
         )
+
+    @field_validator("time_zone")
+    @classmethod
+    def _is_a_zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError):
+            raise ValueError("not a time zone of the IANA database, such as Europe/Dublin") from None
+        return name
 
     def packing(self, insights_per_call: int | None) -> "Settings":
         """Return the settings with another number of insights per call, when one is given.

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from core.errors import BadInput, NotReady
 from core.settings import Settings
 from database import embedded, migrate
-from database.migrate import IMPATIENT
+from database.migrate import IMPATIENT, psycopg_url
 
 OLDEST_SERVER = 150000  # PostgreSQL 15, as the server counts versions
 
@@ -83,14 +83,16 @@ def check_server(found: Database, must_be_current: bool) -> None:
 def connect(url: str) -> sa.Engine:
     """Return an engine for commands and analytics; its errors quote no parameters, and so no texts."""
     _keep_rows_out_of_logs()
-    return sa.create_engine(url, pool_pre_ping=True, hide_parameters=True, connect_args=IMPATIENT)
+    return sa.create_engine(
+        psycopg_url(url), pool_pre_ping=True, hide_parameters=True, connect_args=IMPATIENT
+    )
 
 
 def connect_async(url: str, connections: int = 10) -> AsyncEngine:
     """Return an engine for a flow; create it inside the running loop."""
     _keep_rows_out_of_logs()
     return create_async_engine(
-        url, pool_size=connections, max_overflow=0, hide_parameters=True, connect_args=IMPATIENT
+        psycopg_url(url), pool_size=connections, max_overflow=0, hide_parameters=True, connect_args=IMPATIENT
     )
 
 

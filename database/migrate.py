@@ -22,9 +22,14 @@ def config(url: str) -> Config:
     return made
 
 
+def psycopg_url(url: str) -> sa.URL:
+    """Return a server's address as SQLAlchemy 2.0 wants it, which takes an older driver for granted."""
+    return sa.make_url(url).set(drivername="postgresql+psycopg")
+
+
 def engine(url: str) -> sa.Engine:
     """Return an engine that keeps no connection open."""
-    return sa.create_engine(url, poolclass=NullPool, connect_args=IMPATIENT)
+    return sa.create_engine(psycopg_url(url), poolclass=NullPool, connect_args=IMPATIENT)
 
 
 def head() -> str:

@@ -6,6 +6,7 @@ from core.clock import Clock
 from core.settings import Settings
 from tasks.clock import SystemClock
 from tasks.learning import learn_thresholds, publish_taught
+from tasks.run_page import flow_page
 
 
 @flow(name="learn-thresholds", flow_run_name="learn thresholds")
@@ -14,6 +15,7 @@ async def learn_weekly(clock: Clock | None = None) -> int:
 
     Raises NotReady without a database.
     """
-    taught = learn_thresholds(Settings(), (clock or SystemClock()).now())
-    await publish_taught(taught)
+    async with flow_page() as page:
+        taught = learn_thresholds(Settings(), (clock or SystemClock()).now())
+        await publish_taught(page, taught)
     return len(taught)

@@ -8,19 +8,20 @@ from prefect.runtime import flow_run
 from core.clock import Clock
 from core.pages import plan_page
 from core.plan import RunPlan, plan_run
-from core.report import RunReport
+from core.report import Collected, RunReport
 from core.settings import Settings
 from core.states import Lane
-from tasks.artifacts import publish_report
+from tasks.artifacts import publish_collected, publish_report
 from tasks.batch_report import report_collected, report_of_runs
 from tasks.batches import Outbox
 from tasks.clock import SystemClock
-from tasks.collecting import look_at_all, runs_with_open_batches, wait_until_collected
+from tasks.collecting import look_at_all, unfinished_batches, wait_until_collected
 from tasks.insights import claim_pages
 from tasks.primes import prime
 from tasks.prompts import keep_prompts
 from tasks.rounds import drain
 from tasks.run import Run, Watch, open_run
+from tasks.run_page import flow_page
 from tasks.runs import begin_run, end_run
 from tasks.spool import replay_spool
 from tasks.surveys import Scope, survey_due
@@ -44,9 +45,12 @@ async def summarize_overnight(
     settings, clock = Settings().packing(insights_per_call), clock or SystemClock()
     asked = model or settings.model
     run_id = str(flow_run.id or uuid4())
-    async with open_run(
-        run_id=run_id, settings=settings, model=asked, clock=clock, watch=watch, lane=Lane.OVERNIGHT
-    ) as run:
+    async with (
+        flow_page() as page,
+        open_run(
+            run_id=run_id, settings=settings, model=asked, clock=clock, watch=watch, lane=Lane.OVERNIGHT
+        ) as run,
+    ):
         await replay_spool(run.engine, settings.home)
         await begin_run(run, organization_id)
         try:
@@ -55,7 +59,7 @@ async def summarize_overnight(
         finally:
             report = await report_of_runs(run, [run_id])
             await end_run(run, report)
-            await publish_report(report)
+            await publish_report(page, run, report)
     report.raise_when_set_up_wrong()
     return report
 
@@ -67,27 +71,31 @@ async def collect_batches(clock: Clock | None = None, watch: Watch | None = None
     Reports on the runs whose batches were open. Raises as `summarize_overnight`.
     """
     settings, clock = Settings(), clock or SystemClock()
-    run_id = str(flow_run.id or uuid4())
-    async with open_run(
-        run_id=run_id, settings=settings, model=settings.model, clock=clock, watch=watch, lane=Lane.OVERNIGHT
-    ) as run:
+    run_id, asked = str(flow_run.id or uuid4()), settings.model
+    async with (
+        flow_page() as page,
+        open_run(
+            run_id=run_id, settings=settings, model=asked, clock=clock, watch=watch, lane=Lane.OVERNIGHT
+        ) as run,
+    ):
         await replay_spool(run.engine, settings.home)
-        report = await collect_open(run)
-        await publish_report(report)
-    report.raise_when_set_up_wrong()
-    return report
+        collected = await collect_open(run)
+        await publish_collected(page, run, collected)
+    collected.report.raise_when_set_up_wrong()
+    return collected.report
 
 
-async def collect_open(run: Run) -> RunReport:
-    """Settle what has ended of all that is open; gives the report on the runs that had sent it."""
-    run_ids = await runs_with_open_batches(run)
+async def collect_open(run: Run) -> Collected:
+    """Settle what has ended of all that is open; gives what that came to, for the runs that had sent it."""
+    before = await unfinished_batches(run, None)
     await look_at_all(run)
-    return await report_collected(run, run_ids)
+    return await report_collected(run, before)
 
 
 async def answer_what_is_due(run: Run, scope: Scope) -> bool:
     """Plan for all that is due, prime, send and wait; False when nothing was finished or it was cut short."""
     survey = await survey_due(run.transactions, run.warmth, scope, model=run.model, now=run.clock.now())
+    run.progress.found(survey.insights, scope.insight_limit)
     plan, finished_before = plan_run(survey, await terms_of(run, survey)), run.finished
     if not await prime(run, plan, scope):
         return False

@@ -14,6 +14,7 @@ from core.settings import Settings
 from tasks.clock import SystemClock
 from tasks.rollup_artifacts import publish_rollup_report
 from tasks.rollups import Rollup, leave, open_rollup, publish_staged, stage_days
+from tasks.run_page import flow_page
 
 
 @flow(name="nightly-rollup", flow_run_name="nightly rollup")
@@ -29,13 +30,13 @@ async def nightly_rollup(
     report, when a critical check does not hold; BadInput or NotReady before anything is done.
     """
     check_asked(days, rebuild=rebuild)
-    flow_run_id = str(flow_run.id or uuid4())
-    async with open_rollup(flow_run_id, Settings(), clock or SystemClock()) as rollup:
+    settings, flow_run_id = Settings(), str(flow_run.id or uuid4())
+    async with flow_page() as page, open_rollup(flow_run_id, settings, clock or SystemClock()) as rollup:
         try:
             report = await roll_up(rollup, days, rebuild=rebuild, data_docs=data_docs)
         finally:
             await leave(rollup)
-        await publish_rollup_report(report)
+        await publish_rollup_report(page, rollup, report, settings.home)
     if report.days and not report.published:
         raise RollupRefused(report)
     return report

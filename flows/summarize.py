@@ -17,6 +17,7 @@ from tasks.insights import claim_pages
 from tasks.prompts import keep_prompts
 from tasks.rounds import drain
 from tasks.run import Run, Watch, open_run
+from tasks.run_page import flow_page
 from tasks.runs import begin_run, end_run
 from tasks.spool import replay_spool
 from tasks.surveys import Scope, survey_due
@@ -41,7 +42,10 @@ async def summarize_pending(
     settings, clock = Settings().packing(insights_per_call), clock or SystemClock()
     asked = model or settings.model
     run_id = str(flow_run.id or uuid4())
-    async with open_run(run_id=run_id, settings=settings, model=asked, clock=clock, watch=watch) as run:
+    async with (
+        flow_page() as page,
+        open_run(run_id=run_id, settings=settings, model=asked, clock=clock, watch=watch) as run,
+    ):
         await replay_spool(run.engine, settings.home)
         await begin_run(run, organization_id)
         try:
@@ -49,7 +53,7 @@ async def summarize_pending(
         finally:
             report = run.report()
             await end_run(run, report)
-            await publish_report(report)
+            await publish_report(page, run, report)
     report.raise_when_set_up_wrong()
     return report
 
@@ -57,6 +61,7 @@ async def summarize_pending(
 async def answer_what_is_due(run: Run, scope: Scope) -> bool:
     """Plan for all that is due, claim it page by page in that order, answer; False when none was left."""
     survey = await survey_due(run.transactions, run.warmth, scope, model=run.model, now=run.clock.now())
+    run.progress.found(survey.insights, scope.insight_limit)
     plan, claimed_before = plan_run(survey, await terms_of(run, survey)), run.claimed
     readable = set(survey.warm)
     async with a_few_at_a_time(size_max=run.calls_ahead) as few:

@@ -70,15 +70,18 @@ WHERE id IN (
 )
 
 -- name: release_ended
--- Claims whose lease has ended go back to pending; their attempts in flight are lost.
+-- Claims whose lease has ended go back to pending; their attempts in flight are lost. Gives how many of both.
 WITH ended AS (
     UPDATE insight SET state = 'pending', claimed_by = NULL, lease_until = NULL
     WHERE id IN (SELECT id FROM insight WHERE state = 'claimed' AND lease_until <= :now FOR UPDATE SKIP LOCKED)
     RETURNING id
+), lost AS (
+    UPDATE ai_usage_log SET outcome = 'lost', outcome_reason = 'lease_ended', recorded_at = :now
+    WHERE outcome = 'sent' AND batch_id IS NULL
+      AND attempt_id IN (SELECT attempt_id FROM ai_usage_insight JOIN ended ON ended.id = insight_id)
+    RETURNING attempt_id
 )
-UPDATE ai_usage_log SET outcome = 'lost', outcome_reason = 'lease_ended', recorded_at = :now
-WHERE outcome = 'sent' AND batch_id IS NULL
-  AND attempt_id IN (SELECT attempt_id FROM ai_usage_insight JOIN ended ON ended.id = insight_id)
+SELECT (SELECT count(*) FROM ended) AS insights, (SELECT count(*) FROM lost) AS attempts
 
 -- name: longest_waiting
 -- The players whose insights make up a limit, those who have waited longest first; the last one may have more.

@@ -163,6 +163,12 @@ SELECT state, state_reason, missed_due, count(*) AS insights FROM insight
 WHERE id IN (SELECT unnest(insight_ids) FROM batch_item WHERE batch_id = ANY(CAST(:batch_ids AS text[])))
 GROUP BY state, state_reason, missed_due ORDER BY state, state_reason
 
+-- name: progress
+-- How many calls a run has sent in its main batches, and how many of them are settled.
+SELECT count(*) AS sent, count(*) FILTER (WHERE log.outcome <> 'sent') AS collected
+FROM ai_usage_log AS log JOIN message_batch USING (batch_id)
+WHERE log.flow_run_id = :run_id AND message_batch.kind = 'main'
+
 -- name: place
 -- Where a batch stands in the order of the list.
 SELECT created_at AS at, batch_id AS id FROM message_batch WHERE batch_id = :id

@@ -12,13 +12,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from core.batches import prefix_path
 from core.bill import Bill
 from core.pricing import price_of, prices_at
-from core.report import RunReport
+from core.report import Collected, RunReport
 from core.states import InsightState, Outcome, ServiceTier
 from core.tally import Entry, RunTally
 from core.usage import Usage
 from core.waterfall import Packing, Waterfall
 from models.message_batch import QUERIES
-from tasks.collecting import runs_with_open_batches
+from tasks.collecting import BatchRow, unfinished_batches
 from tasks.run import Run
 from tasks.runs import keep_figures
 
@@ -105,15 +105,27 @@ async def report_of_runs(run: Run, run_ids: Collection[str]) -> RunReport:
     return _report(run, books, insights)
 
 
-async def report_collected(run: Run, run_ids: Collection[str]) -> RunReport:
-    """Report on these runs, and write what each came to into its row once none of its batches is open."""
-    still_open = set(await runs_with_open_batches(run))
+async def report_collected(run: Run, before: Sequence[BatchRow]) -> Collected:
+    """Report on the runs that had these batches open, before they were looked at.
+
+    What each run came to is written into its row once none of its batches is open.
+    """
+    after, run_ids = await unfinished_batches(run, None), sorted({batch.run_id for batch in before})
+    still_open, finished = {batch.run_id for batch in after}, dict[str, RunReport]()
     for run_id in run_ids:
         if run_id not in still_open and not run.failure:
-            report = await report_of_runs(run, [run_id])
+            report = replace(await report_of_runs(run, [run_id]), run_id=run_id)
             await keep_figures(run, run_id, report, sum(report.insights.values()))
+            finished[run_id] = report
     await run.lessons.keep(run.transactions, run.model)
-    return await report_of_runs(run, run_ids)
+    return Collected(
+        run_ids=run_ids,
+        finished=finished,
+        insights=run.states.total(),
+        batches_closed=len({batch.batch_id for batch in before} - {batch.batch_id for batch in after}),
+        batches_open=len(after),
+        report=await report_of_runs(run, run_ids),
+    )
 
 
 async def _books(connection: AsyncConnection, batches: dict[str, Any]) -> _Books:

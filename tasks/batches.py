@@ -25,6 +25,7 @@ from tasks.claude import CallFailed
 from tasks.clock import new_id
 from tasks.insights import lease_end
 from tasks.ledger import sent_row
+from tasks.logs import about
 from tasks.run import Run
 
 HEARD_WITHIN = timedelta(seconds=CREATE_SECONDS + 60)  # of a create call, else its sender is dead
@@ -106,7 +107,8 @@ async def send_batch(
     attempts = await _record(run, batch_id, [_attempt(run, call) for call in calls], kind, due_at, stage)
     if not attempts:
         return None
-    return batch_id if await _create(run, batch_id, attempts) else None
+    with about(batch_id=batch_id):
+        return batch_id if await _create(run, batch_id, attempts) else None
 
 
 def _attempt(run: Run, call: PlannedCall) -> Attempt:
@@ -202,6 +204,7 @@ async def _create(run: Run, batch_id: str, attempts: Sequence[Attempt]) -> bool:
             await run.clock.sleep(step.after_seconds)
             continue
         await _tell(run, "opened", batch_id, vendor_id=made.id, opened_at=run.clock.now())
+        logger.info("batch created: %d requests", len(attempts))
         return True
     return False
 

@@ -1,5 +1,6 @@
 """Answer the calls of a chunk: each call asks until it has an answer, or a reason to stop asking."""
 
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from core.verdict import Reply, Verdict, judge
 from tasks.claude import CallFailed, ask
 from tasks.clock import new_id
 from tasks.ledger import Conclusion, Conclusions, record_sent, settle
+from tasks.logs import about
 from tasks.run import Run
 from tasks.summaries import summary_row
 from tasks.together import together
@@ -27,6 +29,8 @@ from tasks.warmth import Lead
 ASKS_MAX = 2  # an insight without a usable answer is asked about once more, then parked
 
 Ids = tuple[str, ...]
+
+logger = logging.getLogger("touchline.calls")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +79,7 @@ async def ask_until_settled(run: Run, call: PlannedCall, booking: Booking, asked
             raise
         # The flow raises it at the end: cancelling the others now would lose answers that are paid for.
         return
+    await run.progress.tell()
     for insight_id in again:
         await ask_until_settled(run, call.only({insight_id}), booking, asked + 1)
 
@@ -103,10 +108,11 @@ class _Asking:
             retry=retry_if_exception_type(AskAgain),  # `next_step` says when it is enough
             reraise=True,
         )
-        try:
-            again: Ids = await retrying(self._attempt)
-        finally:
-            await self._lead.give_up()
+        with about(call_id=self._call_id, organization_id=self._call.about.organization_id):
+            try:
+                again: Ids = await retrying(self._attempt)
+            finally:
+                await self._lead.give_up()
         return again
 
     async def _attempt(self) -> Ids:
@@ -120,12 +126,16 @@ class _Asking:
             if len(held) < len(self._call.insights):
                 self._call = self._call.only(held)
                 attempt = attempt.about(self._call)
-            try:
-                begun = self._when_begun(attempt)
-                reply = await ask(run.client, self._call.body(), self._headers_came, begun)
-            except CallFailed as failed:
-                return await self._failed(attempt, failed.failure)
-            return await self._replied(attempt, reply)
+            with about(attempt_id=attempt.attempt_id, insight_ids=held):
+                return await self._ask(attempt)
+
+    async def _ask(self, attempt: Attempt) -> Ids:
+        try:
+            begun = self._when_begun(attempt)
+            reply = await ask(self._run.client, self._call.body(), self._headers_came, begun)
+        except CallFailed as failed:
+            return await self._failed(attempt, failed.failure)
+        return await self._replied(attempt, reply)
 
     async def _failed(self, attempt: Attempt, failure: Failure) -> Ids:
         run = self._run
@@ -136,6 +146,12 @@ class _Asking:
         if isinstance(step, Retry):
             if failure.status == 429 and failure.retry_after_seconds:
                 await run.pace.block(failure.retry_after_seconds)  # a longer one than that is deferred
+            logger.info(
+                "asked again in %.1f s: %s (status %s)",
+                step.after_seconds,
+                failure.error_type,
+                failure.status,
+            )
             raise AskAgain(step.after_seconds)
         return again
 

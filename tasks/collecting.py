@@ -18,6 +18,7 @@ from models.message_batch import QUERIES
 from tasks.batch_api import VendorBatch, batches_since, cancel_batch, look_at_batch, read_results
 from tasks.batches import close_without_results
 from tasks.claude import CallFailed
+from tasks.logs import about
 from tasks.run import Run
 from tasks.settling import settle_group
 from tasks.together import a_few_at_a_time
@@ -44,6 +45,7 @@ async def wait_until_collected(run: Run, batch_ids: Sequence[str], patience: tim
     """
     began_at, pause = run.clock.now(), POLL_SECONDS_FIRST
     while unfinished := await look_at_all(run, batch_ids):
+        await run.progress.tell()
         now = run.clock.now()
         last = max(batch.due_at for batch in unfinished) + GIVE_UP_AFTER
         if run.stopped or now >= last or (patience is not None and now >= began_at + patience):
@@ -59,18 +61,14 @@ async def look_at_all(run: Run, batch_ids: Sequence[str] | None = None) -> Seque
     """Look once at these batches, or at all that are open; gives those that still are."""
     for batch in await unfinished_batches(run, batch_ids):
         try:
-            await _look_at(run, batch)
+            with about(batch_id=batch.batch_id):
+                await _look_at(run, batch)
         except CallFailed as failed:
             logger.warning("batch %s could not be looked at (%s)", batch.batch_id, failed)
             step = next_step(failed.failure, 1, 0.0)
             if isinstance(step, Stop) and failed.failure.status != 404:
                 run.stopped = run.stopped or step
     return await unfinished_batches(run, batch_ids)
-
-
-async def runs_with_open_batches(run: Run) -> list[str]:
-    """Return the ids of the runs that have sent what is open."""
-    return sorted({batch.run_id for batch in await unfinished_batches(run, None)})
 
 
 async def unfinished_batches(run: Run, batch_ids: Sequence[str] | None) -> Sequence[BatchRow]:
@@ -165,6 +163,7 @@ async def _collect(run: Run, batch: BatchRow, seen: VendorBatch) -> None:
 
     try:
         await run.commit(close)
+        logger.info("batch collected: %d requests", batch.requests)
     except OperationalError:
         raise
     except DBAPIError as error:
@@ -183,6 +182,7 @@ async def _settle_all(run: Run, batch: BatchRow, seen: VendorBatch, late: bool) 
         try:
             async for group in groups:
                 await few.start(settle_group(run, batch, group, late))
+                await run.progress.tell()
                 if run.clock.now() - leased_at > RENEW_AFTER:
                     leased_at = run.clock.now()
                     await _lease(run, batch.batch_id)

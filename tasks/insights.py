@@ -36,13 +36,19 @@ async def refresh_switches(run: Run, organization_id: str | None) -> None:
         "sensitive_words": list(SENSITIVE_WORDS),
     }
 
-    async def refresh(connection: AsyncConnection) -> tuple[Sequence[Row[Any]], int]:
-        await connection.execute(QUERIES["release_ended"], due)
+    async def refresh(connection: AsyncConnection) -> tuple[Row[Any], Sequence[Row[Any]], int]:
+        ended = (await connection.execute(QUERIES["release_ended"], due)).one()
         await connection.execute(QUERIES["switch_back"], due)
         skipped = (await connection.execute(QUERIES["switch_off"], due)).all()
-        return skipped, (await connection.execute(QUERIES["generation_off"], due)).rowcount
+        return ended, skipped, (await connection.execute(QUERIES["generation_off"], due)).rowcount
 
-    skipped, deferred = await run.commit(refresh)
+    ended, skipped, deferred = await run.commit(refresh)
+    if ended.insights:
+        logger.warning(
+            "leases have ended: %d insights are due again, %d calls that were in flight are lost",
+            ended.insights,
+            ended.attempts,
+        )
     for row in skipped:
         run.concluded_unasked(InsightState.SKIPPED, row.state_reason, row.insights)
     if deferred:
@@ -93,6 +99,8 @@ async def claim_page(run: Run, group: Group, scope: Scope, wanted: int) -> list[
 
     insights = [insight_of(row) for row in await run.commit(claim)]
     run.took(insight.id for insight in insights)
+    if insights:
+        logger.info("claimed %d insights: %s, %s", len(insights), group.sport, group.tone)
     return insights
 
 

@@ -7,17 +7,22 @@ from datetime import datetime
 
 import sqlalchemy as sa
 from prefect.artifacts import acreate_table_artifact
+from prefect.runtime import flow_run
 
 from core.learning import Act, learn, week_of, window_of
+from core.names import learned_name
 from core.settings import Settings
 from core.states import SummaryEvent
 from database.engine import connect, database
 from models.coach_trust import QUERIES
 from tasks.listing import Row
+from tasks.logs import run_logs
+from tasks.run_page import Page, shown
 
 LEARNED_KEY = "learned-thresholds"
+TOLD = "What each coach's decisions of the last 30 days have taught about the threshold, in the week of"
 
-logger = logging.getLogger("touchline.artifacts")
+logger = logging.getLogger("touchline.learning")
 
 
 def learn_thresholds(settings: Settings, now: datetime) -> list[Row]:
@@ -26,11 +31,13 @@ def learn_thresholds(settings: Settings, now: datetime) -> list[Row]:
     A second time in the same week it changes nothing, and two at once learn once. Raises NotReady without a
     database.
     """
-    with database(settings) as found:
+    with run_logs(settings, run_id=flow_run.id), database(settings) as found:
         engine = connect(found.url)
         try:
             with engine.begin() as connection:
-                return _learn(connection, now)
+                taught = _learn(connection, now)
+            logger.info("learned for %d coaches", len(taught))
+            return taught
         finally:
             engine.dispose()
 
@@ -64,12 +71,32 @@ def _learn(connection: sa.Connection, now: datetime) -> list[Row]:
     return taught
 
 
-async def publish_taught(taught: Sequence[Row]) -> None:
-    """Show in the Prefect UI what each coach has taught; when Prefect takes none, nothing is worse for it."""
-    table = [{name: "" if value is None else str(value) for name, value in row.items()} for row in taught]
-    try:
-        await acreate_table_artifact(
-            key=LEARNED_KEY, table=table, description="What the last 30 days have taught about thresholds."
-        )
-    except Exception as error:  # noqa: BLE001 - what was learned is committed, whatever Prefect says
-        logger.warning("no artifact of what was learned could be made: %s", type(error).__name__)
+HEADINGS = {
+    "coach_id": "coach",
+    "previous": "threshold before",
+    "threshold": "threshold now",
+    "reason": "why",
+    "decisions": "decisions",
+    "low_reviewed": "below it: reviewed",
+    "low_approved": "below it: approved",
+    "high_reviewed": "above it: reviewed",
+    "high_rejected": "above it: rejected",
+}
+
+
+async def publish_taught(page: Page, taught: Sequence[Row]) -> None:
+    """Show what each coach has taught, if any has; the run is named by for how many it learned."""
+    await page.tell(learned_name(len(taught)))
+    if taught:
+        async with shown("what was learned"):
+            await acreate_table_artifact(
+                key=LEARNED_KEY, table=taught_table(taught), description=f"{TOLD} {taught[0]['week']}."
+            )
+
+
+def taught_table(taught: Sequence[Row]) -> list[dict[str, str]]:
+    """Return one row per coach, with headings for people."""
+    return [
+        {heading: "" if row[name] is None else str(row[name]) for name, heading in HEADINGS.items()}
+        for row in taught
+    ]

@@ -118,10 +118,29 @@ async def settle(run: Run, settlement: Settlement, conclusions: Conclusions) -> 
             logger.error("the database refuses the result of %s: %s", settlement.attempt_id, refusal)
             effects = await _book_one_by_one(run, settlement, conclusions)
         booked = True
+        tell_settled(settlement, effects)
         return effects
     finally:
         if not booked:
             _spool_or_tell(run, settlement.unused("answer_lost").figures())
+
+
+def tell_settled(settlement: Settlement, effects: Conclusions) -> None:
+    """Log what an attempt came to: a good answer for whoever debugs, anything else for whoever runs it."""
+    usage, good = settlement.usage, settlement.outcome is Outcome.SUCCEEDED
+    logger.log(
+        logging.DEBUG if good else logging.INFO,
+        "attempt %s: %s%s; %d tokens in (%d read, %d written), %d out, $%s, %s ms",
+        settlement.outcome,
+        ", ".join(sorted({str(effect.state) for effect in effects.values()})) or "nothing concluded",
+        "" if settlement.outcome_reason is None else f" ({settlement.outcome_reason})",
+        usage.total_input_tokens,
+        usage.cache_read_tokens,
+        usage.cache_write_5m_tokens + usage.cache_write_1h_tokens,
+        usage.output_tokens,
+        "?" if settlement.cost_usd is None else format(settlement.cost_usd, "f"),
+        "?" if settlement.latency_ms is None else settlement.latency_ms,
+    )
 
 
 def _spool_or_tell(run: Run, figures: dict[str, Any]) -> None:

@@ -21,7 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from core.errors import BadInput
 from core.quality import CheckOutcome, QualityReport, result_of
 from database.engine import connect
-from database.migrate import IMPATIENT
+from database.migrate import IMPATIENT, psycopg_url
 from models.expectations import EXPECTATIONS, Check, NoRows, NotNegative, NotNull, OneOf, Unique
 from models.quality_check import QUERIES
 from tasks.failing_rows import Night, count_and_sample
@@ -61,6 +61,8 @@ STAGED = "WITH staged AS (SELECT batch.* FROM {batch} AS batch CROSS JOIN (SELEC
 logging.getLogger("great_expectations").addHandler(logging.NullHandler())
 logging.getLogger("great_expectations").propagate = False
 
+logger = logging.getLogger("touchline.rollup")
+
 _one_at_a_time = threading.Lock()  # Great Expectations has one current project in a process
 
 
@@ -84,7 +86,16 @@ async def check_staged(
     A check that cannot be made does not hold. `docs`: a folder for Great Expectations' Data Docs, static
     pages that load scripts and styles from public CDNs when they are opened.
     """
-    return await asyncio.to_thread(_check, engine_url, Night(run_id, today), now, docs)
+    report = await asyncio.to_thread(_check, engine_url, Night(run_id, today), now, docs)
+    logger.log(
+        logging.INFO if report.publishable else logging.ERROR,
+        "checked %s: %d passed, %d failed, %d warned",
+        run_id,
+        report.passed,
+        report.failed,
+        report.warned,
+    )
+    return report
 
 
 def _check(engine_url: str, night: Night, now: datetime, docs: Path | None) -> QualityReport:
@@ -132,7 +143,7 @@ def _findings(engine_url: str, night: Night, docs: Path | None) -> Findings:
 
 def _source(engine_url: str) -> SQLDatasource:
     """Return where the rows are; not as a URL, in which Great Expectations would replace `$NAME`."""
-    url = sa.make_url(engine_url)
+    url = psycopg_url(engine_url)
     _, arguments = url.get_dialect()().create_connect_args(url)
     options = f"{arguments.get('options', '')} {COMPARE_BY_HASH}".strip()
     return SQLDatasource(

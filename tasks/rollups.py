@@ -1,6 +1,7 @@
 """The rollups: days are staged in one snapshot of the ledger, and published in one transaction."""
 
 import json
+import logging
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import date, datetime, timedelta
@@ -30,6 +31,7 @@ from models import (
 from models.base import metadata
 from models.rollup_run import QUERIES
 from tasks.clock import new_id
+from tasks.logs import run_logs
 
 DAYS_AT_ONCE = 16  # that are staged together: more would take more memory of the server
 KILLED_AFTER = timedelta(hours=6)  # a run that has not ended by then was killed: it takes minutes
@@ -46,6 +48,8 @@ DATABASE_WENT_AWAY = (
     "The database went away during the rollup. What is published is whole, and the days that are not stay "
     "marked. Start the database, then run: touchline rollup"
 )
+
+logger = logging.getLogger("touchline.rollup")
 
 
 class Rollup:
@@ -66,7 +70,7 @@ class Rollup:
 @asynccontextmanager
 async def open_rollup(flow_run_id: str, settings: Settings, clock: Clock) -> AsyncIterator[Rollup]:
     """Open what a rollup needs, in the running loop, and close it. Raises NotReady without a database."""
-    with database(settings) as found:
+    with run_logs(settings, run_id=flow_run_id), database(settings) as found:
         engine = connect_async(found.url, connections=2)
         try:
             yield Rollup(flow_run_id, engine, found.url, clock)
@@ -91,6 +95,8 @@ async def stage_days(rollup: Rollup, days: Sequence[date] | None, rebuild: bool 
             taken = await _take(connection, days, rebuild)
             if taken.days:
                 await _stage(connection, rollup, taken.days)
+    if taken.days:
+        logger.info("staged %d days as %s", len(taken.days), rollup.run_id)
     return taken
 
 
@@ -186,6 +192,7 @@ async def publish_staged(rollup: Rollup, taken: Taken) -> int | None:
         published = await connection.execute(QUERIES["published"], days)
         if {row.utc_day: row.run_id for row in published} != taken.published:
             await _end(connection, rollup, published=False)
+            logger.warning("another run has published one of these days meanwhile: they are staged again")
             return None
         counts = await _staged_as_committed(connection, rollup)
         for staged, model in ROLLUPS.items():
@@ -198,7 +205,9 @@ async def publish_staged(rollup: Rollup, taken: Taken) -> int | None:
         await connection.execute(QUERIES["note_published"], noted | days)
         await connection.execute(QUERIES["clear_marks"], {"marks": _json(taken.marks)})
         await _end(connection, rollup, published=True)
-    return sum(counts[staged.name] for staged in ROLLUPS)
+    rows = sum(counts[staged.name] for staged in ROLLUPS)
+    logger.info("published %d days, %d rows", len(taken.days), rows)
+    return rows
 
 
 async def _staged_as_committed(connection: AsyncConnection, rollup: Rollup) -> dict[str, int]:

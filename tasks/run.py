@@ -1,6 +1,7 @@
 """What all tasks of one summarise run share: where things are, who leads, and whether to stop."""
 
 import asyncio
+import logging
 import random
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
@@ -28,6 +29,8 @@ from database.engine import connect_async, database
 from tasks.claude import make_client
 from tasks.lengths import ANSWER, TEXT, Lessons
 from tasks.limits import Pace
+from tasks.logs import run_logs
+from tasks.progress import Progress
 from tasks.rosters import Rosters
 from tasks.transactions import DATABASE_WENT_AWAY, Transactions
 from tasks.warmth import warmth_in
@@ -39,6 +42,8 @@ CALLS_AHEAD_MIN = 100
 
 Watch = Callable[[Counter[str]], None]
 T = TypeVar("T")
+
+logger = logging.getLogger("touchline.run")
 
 
 class Run:
@@ -82,6 +87,7 @@ class Run:
         self.unasked: Counter[tuple[str, str]] = Counter()  # by state and reason, what no call was made for
         self.deferred: Counter[str] = Counter()  # by cause
         self.parked: Counter[str] = Counter()  # by reason
+        self.progress = Progress(self)
         self.billed = RunTally()
         self._predicted = RunTally()
         self._predicted_given_answers = RunTally()
@@ -221,10 +227,11 @@ async def open_run(
     Raises UnknownModel, BadInput or NotReady before anything is claimed.
     """
     price_of(Usage(1), model=model, at=clock.now())
-    async with make_client(settings) as client:
-        with database(settings) as found:
-            engine = connect_async(found.url, connections=min(settings.concurrency, CONNECTIONS_MAX))
-            try:
+    with run_logs(settings, run_id=run_id, lane=lane):
+        rehearsal = ", a rehearsal" if settings.rehearsal else ""
+        logger.info("run began: %s lane, %s%s", lane, model, rehearsal)
+        try:
+            async with make_client(settings) as client, _open_database(settings) as engine:
                 yield Run(
                     run_id=run_id,
                     model=model,
@@ -235,7 +242,18 @@ async def open_run(
                     watch=watch,
                     lane=lane,
                 )
-            except OperationalError as error:
-                raise NotReady(DATABASE_WENT_AWAY) from error
-            finally:
-                await engine.dispose()
+        except BaseException:
+            logger.info("run broke off", exc_info=True)  # what it means is told where it is caught
+            raise
+
+
+@asynccontextmanager
+async def _open_database(settings: Settings) -> AsyncIterator[AsyncEngine]:
+    with database(settings) as found:
+        engine = connect_async(found.url, connections=min(settings.concurrency, CONNECTIONS_MAX))
+        try:
+            yield engine
+        except OperationalError as error:
+            raise NotReady(DATABASE_WENT_AWAY) from error
+        finally:
+            await engine.dispose()

@@ -1,10 +1,14 @@
 """The run's own row: when it began, and what it came to."""
 
+import logging
+
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from core.report import RunReport
 from models.summary_run import QUERIES
 from tasks.run import Run
+
+logger = logging.getLogger("touchline.run")
 
 
 async def begin_run(run: Run, organization_id: str | None) -> None:
@@ -26,6 +30,9 @@ async def begin_run(run: Run, organization_id: str | None) -> None:
 
 async def end_run(run: Run, report: RunReport) -> None:
     """Write what the run came to, and keep what it has learned; a database that is away ends neither."""
+    logger.info(
+        "run ended: %s%s", report.sentence(), f", stopped: {run.stopped.cause}" if run.stopped else ""
+    )
     if run.failure:
         return  # the database is away: its row says that the run never ended
     await keep_figures(run, run.run_id, report, run.claimed)

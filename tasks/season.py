@@ -236,7 +236,7 @@ def _report(connection: sa.Connection, tally: _Tally, home: Path, now: datetime)
         **loaded,
         rejected=dict(sorted(rejected.items())),
         unknown_fields=tally.unknown_fields,
-        rejects_file=write_rejects(connection.execute(streamed), home, now) if rejected else None,
+        rejects_file=write_rejects(connection.execute(streamed).tuples(), home, now) if rejected else None,
     )
 
 

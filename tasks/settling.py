@@ -12,7 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from core.batches import BatchedAttempt
 from models import ai_usage_log, insight
-from tasks.ledger import settle
+from tasks.ledger import settle, tell_settled
+from tasks.logs import about
 from tasks.results import Read, attempts_to_settle, read_result, unreadable_result
 from tasks.run import Run
 from tasks.summaries import store_summaries
@@ -41,6 +42,8 @@ async def settle_group(run: Run, batch: sa.Row[Any], results: Mapping[str, Any],
             await settle_group(run, batch, dict(half), late)
         return
     for one in sorted(settled, key=lambda one: not one.answered):  # they come in no order
+        with about(attempt_id=one.attempt.attempt_id, insight_ids=list(one.effects)):
+            tell_settled(one.settlement, one.effects)
         one.tell(run, claimed_by_us=batch.run_id == run.run_id)
 
 

@@ -93,8 +93,13 @@ def leftovers(world: World, caplog: pytest.LogCaptureFixture, printed: str) -> I
 
 
 def test_nothing_that_runs_leave_behind_holds_a_text_or_a_full_name(
-    world: World, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+    world: World,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setenv("TOUCHLINE_LOG_LEVEL", "debug")  # what is printed is all that any log would tell
+    monkeypatch.setenv("TOUCHLINE_LOG_FORMAT", "json")
     caplog.set_level(logging.DEBUG)
     for name in ("touchline", "prefect", "sqlalchemy", "anthropic", "httpx2"):
         logging.getLogger(name).setLevel(logging.DEBUG)
@@ -124,7 +129,10 @@ def test_nothing_that_runs_leave_behind_holds_a_text_or_a_full_name(
     searched = dict(leftovers(world, caplog, printed))
     everything = b"".join(searched.values())
     assert any(one.encode() in everything for one in ids), "what is searched knows insights by their ids"
-    for artifact in (b"summarize-run", b"learned-thresholds", b"rollup-checks"):
+    told = [json.loads(line) for line in printed.splitlines() if line.startswith('{"at": ')]
+    assert {"touchline.run", "touchline.ledger", "touchline.rollup"} <= {line["logger"] for line in told}
+    assert {one for line in told for one in line.get("insight_ids", ())} == set(ids)
+    for artifact in (b"live-run", b"overnight-bill", b"overview", b"learned-thresholds", b"rollup-checks"):
         assert artifact in everything
     assert world.rows("SELECT 1 FROM summary WHERE text LIKE :words", words=f"%{SUMMARY_WORDS}%")
     found = {(place, word) for place, held in searched.items() for word in SECRET if word.encode() in held}

@@ -195,7 +195,7 @@ def test_the_artifacts_of_a_run_hold_the_bill_and_no_text(world: World) -> None:
     report = run(world)
 
     async def read() -> tuple[str, str]:
-        table, words = await Artifact.aget("summarize-bill"), await Artifact.aget("summarize-run")
+        table, words = await Artifact.aget("live-bill"), await Artifact.aget("live-run")
         assert table is not None
         assert words is not None
         return str(table.data), str(words.data)

@@ -103,7 +103,7 @@ def test_a_claim_is_held_only_by_its_run(engine: sa.Engine) -> None:
     later = {"insight_ids": [insight, *others], "lease_until": NOW + timedelta(hours=1)}
     with engine.begin() as connection:
         assert connection.execute(QUERIES["hold"], later | {"holder": "theirs"}).all() == []
-        assert connection.execute(QUERIES["hold"], later | {"holder": "mine"}).all() == [(insight, "c")]
+        assert connection.execute(QUERIES["hold"], later | {"holder": "mine"}).one() == (insight, "c")
         connection.execute(QUERIES["release_ended"], {"now": NOW + timedelta(minutes=11)})
         kept = connection.execute(sa.text("SELECT claimed_by FROM insight WHERE id = :i"), {"i": insight})
         assert kept.scalar_one() == "mine", "holding has prolonged the lease"

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-import sqlalchemy as sa
 
 from core.errors import BadInput, NotReady
+from database.engine import connect
 from tasks import season
 from tasks.season import Loaded
 from tests.integration.season_folder import (
@@ -26,7 +26,7 @@ from tests.integration.season_folder import (
 
 @pytest.fixture
 def club(database_url: str, tmp_path: Path) -> Iterator[Club]:
-    engine = sa.create_engine(database_url)
+    engine = connect(database_url)
     yield Club(engine, tmp_path)
     engine.dispose()
 

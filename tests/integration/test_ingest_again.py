@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from core.errors import Transient
+from database.engine import connect
 from models.tables import metadata
 from tasks.season import IngestReport, Loaded
 from tests.integration.season_folder import (
@@ -41,7 +42,7 @@ REFUSE_AT_COMMIT = """
 
 @pytest.fixture
 def club(database_url: str, tmp_path: Path) -> Iterator[Club]:
-    engine = sa.create_engine(database_url)
+    engine = connect(database_url)
     yield Club(engine, tmp_path)
     engine.dispose()
 

@@ -74,7 +74,7 @@ def test_a_club_that_moves_is_rolled_up_anew_by_its_new_days(rows: Rows) -> None
     for name in ("rollup_player_day", "rollup_outcome_day"):
         with rows.engine.connect() as connection:
             asked = sa.text(f"SELECT utc_day, local_day FROM {name}")  # noqa: S608
-            assert connection.execute(asked).all() == [(date(2026, 3, 2), date(2026, 3, 3))]
+            assert connection.execute(asked).one() == (date(2026, 3, 2), date(2026, 3, 3))
 
 
 def test_a_club_that_moves_while_a_day_is_rolled_up_has_it_marked_in_the_end(rows: Rows) -> None:
