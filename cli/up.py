@@ -208,6 +208,7 @@ def show(addresses: Addresses, *, as_json: bool, seconds: float | None) -> None:
         "Touchline is up" if seconds is None else f"Touchline is up, after {seconds:.0f} s",
         {
             "Prefect's UI": addresses.ui_url,
+            "what needs you": f"{addresses.ui_url}/v2/artifacts/key/overview (after the first run)",
             "database": addresses.database,
             "calls go to": where_calls_go(addresses, settings),
             "logs": folder_of(settings.home),

@@ -14,12 +14,13 @@ CROSS JOIN LATERAL (
         max(recorded_at) AS heard_at
     FROM ai_usage_log WHERE flow_run_id = run.run_id
 ) AS ledger
-WHERE run.started_at > :since AND run.started_at <= :now AND coalesce(run.insights, 1) > 0
+WHERE run.started_at > :since AND run.started_at <= :now AND (coalesce(run.insights, 1) > 0 OR run.stopped IS NOT NULL)
 ORDER BY run.started_at DESC, run.run_id
 
 -- name: idle_runs
 -- How many runs since a time found nothing due.
-SELECT count(*) FROM summary_run WHERE started_at > :since AND started_at <= :now AND insights = 0
+SELECT count(*) FROM summary_run
+WHERE started_at > :since AND started_at <= :now AND insights = 0 AND stopped IS NULL
 
 -- name: rollups
 -- Tries of rollups since a time, newest first, with how many of their checks failed.

@@ -39,10 +39,11 @@ class Keys:
 
 async def publish_report(page: Page, run: Run, report: RunReport) -> None:
     """Show what a run came to; one with nothing to do only gets a name, so that the latest page tells."""
-    clubs = [] if report.idle else await clubs_of(run, [run.run_id])
-    tags = {run.lane, *club_tags(clubs)}
+    tags = {run.lane, *([] if report.idle else await club_tags_of(run, [run.run_id]))}
     await page.tell(report.name(), tags, attention=report.needs_attention)
     if report.idle:
+        if report.needs_attention:
+            await publish_overview(run.engine, run.clock.now(), run.settings.home)
         return
     await run.progress.finish(report.name())
     async with shown(f"what run {run.run_id} came to"):
@@ -53,10 +54,11 @@ async def publish_report(page: Page, run: Run, report: RunReport) -> None:
 
 async def publish_collected(page: Page, run: Run, collected: Collected) -> None:
     """Show what a look at open batches came to, here and on the pages of the runs that it finished."""
-    clubs = [] if collected.idle else await clubs_of(run, collected.run_ids)
-    tags = {run.lane, *club_tags(clubs)}
+    tags = {run.lane, *([] if collected.idle else await club_tags_of(run, collected.run_ids))}
     await page.tell(collected.name(), tags, attention=collected.needs_attention)
     if collected.idle:
+        if collected.needs_attention or collected.batches_open:  # they may be past their time
+            await publish_overview(run.engine, run.clock.now(), run.settings.home)
         return
     async with shown(f"what look {run.run_id} has collected"):
         runs = ", ".join(run_link(run_id, run_id) for run_id in collected.run_ids)
@@ -97,16 +99,18 @@ async def _create(
     await summary.acreate()
 
 
-async def clubs_of(run: Run, run_ids: Iterable[str]) -> list[str]:
-    """Return which clubs these runs have made calls for, one more at most than are tagged."""
+async def club_tags_of(run: Run, run_ids: Iterable[str]) -> set[str]:
+    """Return the tags of the clubs that these runs have made calls for; none when that cannot be read."""
     if run.failure:
-        return []  # the database is away
+        return set()  # the database is away
     asked = {"run_ids": list(run_ids), "row_limit": CLUBS_TAGGED_MAX + 1}
 
     async def read(connection: AsyncConnection) -> list[str]:
         return list((await connection.execute(QUERIES["clubs_of"], asked)).scalars())
 
-    return await run.commit(read)
+    async with shown(f"the clubs of run {run.run_id}"):
+        return club_tags(await run.commit(read))
+    return set()
 
 
 async def places_of(run: Run) -> list[str]:
@@ -140,20 +144,20 @@ def days_between(first: date, last: date) -> list[date]:
     return [first + timedelta(days=days) for days in range((last - first).days + 1)]
 
 
-BILL_LINES = {
-    "calls": "calls to the model",
-    "attempts": "requests made for them",
-    "input_tokens": "input, not cached (tokens)",
-    "cache_read_tokens": "input, read from the cache (tokens)",
-    "cache_write_5m_tokens": "input, written into the cache for 5 minutes (tokens)",
-    "cache_write_1h_tokens": "input, written into the cache for 1 hour (tokens)",
-    "total_input_tokens": "all input (tokens)",
-    "output_tokens": "output (tokens)",
-    "cache_hit_rate": "share of the input read from the cache",
+BILL_LINES = {  # the first ten are seen without turning the page
     "cost_usd": "cost",
     "uncached_cost_usd": "cost of the same calls without a cache, live",
     "floor_usd": "cheapest possible cost of the same calls",
     "efficiency": "efficiency (cheapest possible / cost)",
+    "cache_hit_rate": "share of the input read from the cache",
+    "calls": "calls to the model",
+    "attempts": "requests made for them",
+    "total_input_tokens": "all input (tokens)",
+    "cache_read_tokens": "input, read from the cache (tokens)",
+    "output_tokens": "output (tokens)",
+    "input_tokens": "input, not cached (tokens)",
+    "cache_write_5m_tokens": "input, written into the cache for 5 minutes (tokens)",
+    "cache_write_1h_tokens": "input, written into the cache for 1 hour (tokens)",
 }
 
 

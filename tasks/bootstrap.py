@@ -124,7 +124,7 @@ async def _make_automation(client: PrefectClient, wanted: Mapping[str, Any], web
             "name": wanted["name"],
             "description": wanted["description"],
             "trigger": wanted["trigger"],
-            "actions": [*wanted.get("actions", ()), _tell(wanted["tell"], webhook)],
+            "actions": wanted.get("actions") or [_tell(wanted["tell"], webhook)],
         }
     )
     found = await client.read_automations_by_name(automation.name)

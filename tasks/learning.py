@@ -86,7 +86,7 @@ HEADINGS = {
 
 async def publish_taught(page: Page, taught: Sequence[Row]) -> None:
     """Show what each coach has taught, if any has; the run is named by for how many it learned."""
-    await page.tell(learned_name(len(taught)))
+    await page.tell(learned_name(len(taught)), {"learn"})
     if taught:
         async with shown("what was learned"):
             await acreate_table_artifact(

@@ -140,7 +140,17 @@ def _line(record: logging.LogRecord, ids: Mapping[str, str | list[str]]) -> str:
 def _message(record: logging.LogRecord) -> str:
     """What is said, with the name of the task or flow run where Prefect says it of one, as Prefect does."""
     of = getattr(record, "task_run_name", None) or getattr(record, "flow_run_name", None)
-    return f"{of}: {record.getMessage()}" if of else record.getMessage()
+    said = _said(record)
+    return f"{of}: {said}" if of else said
+
+
+def _said(record: logging.LogRecord) -> str:
+    """The message, in which an exception is told by its types, as others would quote its words."""
+    if not isinstance(record.args, tuple) or not any(isinstance(arg, BaseException) for arg in record.args):
+        return record.getMessage()
+    return str(record.msg) % tuple(
+        _types(arg) if isinstance(arg, BaseException) else arg for arg in record.args
+    )
 
 
 def _told_ids(but: frozenset[str] = frozenset()) -> dict[str, str | list[str]]:

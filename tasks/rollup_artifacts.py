@@ -24,7 +24,7 @@ RUNS_LINKED_MAX = 20
 
 async def publish_rollup_report(page: Page, rollup: Rollup, report: RollupReport, home: Path) -> None:
     """Show what a rollup came to; with nothing marked only its name tells, so that the latest page does."""
-    await page.tell(report.name(), attention=report.refused)
+    await page.tell(report.name(), {"rollup"}, attention=report.refused)
     if report.days:
         async with shown(f"what rollup {report.run_id} came to"):
             await _create(report, await runs_of(rollup, report))

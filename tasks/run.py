@@ -10,12 +10,12 @@ from typing import TypeVar
 from uuid import uuid4
 
 from anthropic import AsyncAnthropic
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from core.calls import Chunk, PlannedCall
 from core.clock import Clock
-from core.errors import NotReady
+from core.errors import BooksDisagree, NotReady
 from core.pricing import price_of
 from core.report import RunReport
 from core.retry import RATE_LIMIT, Defer, NextStep, Park, Stop
@@ -255,5 +255,10 @@ async def _open_database(settings: Settings) -> AsyncIterator[AsyncEngine]:
             yield engine
         except OperationalError as error:
             raise NotReady(DATABASE_WENT_AWAY) from error
+        except DBAPIError as error:  # not chained, only named: the server's words may quote a row
+            refusal = type(error.orig).__name__
+            raise BooksDisagree(
+                f"The database refuses what the run writes ({refusal}): see its log."
+            ) from None
         finally:
             await engine.dispose()

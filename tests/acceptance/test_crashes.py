@@ -1,4 +1,4 @@
-"""A worker runs a deployment and its flow is killed in the middle: what Prefect shows, and who goes on."""
+"""A worker runs a deployment and its flow is killed in the middle: what Prefect shows, and all goes on."""
 
 import asyncio
 import os
