@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,7 +23,7 @@ from rich.table import Table
 
 from benchmarks.workers.books import prove
 from benchmarks.workers.prefect_server import wait_until
-from benchmarks.workers.processes import CpuMeter, with_children
+from benchmarks.workers.processes import CpuMeter, marked_processes, with_children
 from benchmarks.workers.stack import Stack, copied_database, loaded_template, postmaster_of, running_stack
 from cli.emulator import running_process
 from tests.integration.packaged_postgres import newest_packaged
@@ -73,7 +73,7 @@ def measure(stack: Stack, template: str, regime: str, options: Sequence[str], wo
         try:
             load = os.getloadavg()[0]
             waits = Waits(url)
-            with CpuMeter(_parts(stack, emulator.pid, names), waits.look) as cpu:
+            with CpuMeter(_parts(stack, emulator.pid), waits.look) as cpu:
                 triggered = datetime.now(UTC)
                 ids = [stack.api.trigger("catch-up") for _ in names]
                 wait_until(lambda: all(stack.api.state(one) in ENDED for one in ids), "no end", SECONDS_MAX)
@@ -98,25 +98,25 @@ def measure(stack: Stack, template: str, regime: str, options: Sequence[str], wo
     }
 
 
-def _parts(stack: Stack, emulator: int, names: Sequence[str]) -> dict[str, Any]:
-    """Say who is measured: each part gives its processes of the moment."""
+def _parts(stack: Stack, emulator: int) -> Callable[[], dict[str, list[int]]]:
+    """Say whose time is measured: gives the processes of the moment by part, in one look."""
     postmaster, server = postmaster_of(stack.server_url), stack.server.process
     assert server is not None
+    server_pid, prefects = server.pid, stack.prefect_postmaster
 
-    def of_workers(part: str) -> list[int]:
-        return [pid for name in names for pid in stack.flow_processes(name)[part]]
+    def look() -> dict[str, list[int]]:
+        found = marked_processes(stack.workers_marker)
+        return {
+            "flows": found["flow"],
+            "workers": [*found["worker"], *found["supervisor"]],
+            "emulator": [emulator],
+            "postgres": with_children(postmaster),
+            "prefect server": [server_pid],
+            "prefect's postgres": with_children(prefects) if prefects else [],
+            "this bench": [os.getpid()],
+        }
 
-    parts = {
-        "flows": lambda: of_workers("flow"),
-        "workers": lambda: [*of_workers("worker"), *of_workers("supervisor")],
-        "emulator": lambda: [emulator],
-        "postgres": lambda: with_children(postmaster),
-        "prefect server": lambda: [server.pid],
-    }
-    if stack.prefect_postmaster is not None:
-        prefects = stack.prefect_postmaster
-        parts["prefect's postgres"] = lambda: with_children(prefects)
-    return parts
+    return look
 
 
 class Waits:

@@ -93,6 +93,7 @@ class Overview:
     marked_days: int = 0  # of those that should have been rolled up
     first_marked: date | None = None
     published_at: datetime | None = None  # a rollup, last
+    first_run_at: datetime | None = None  # of all runs
     refused: Refused | None = None
     spool_waiting: int = 0
     spool_unreadable: int = 0
@@ -238,7 +239,8 @@ def _never_ended(overview: Overview, link: Link) -> Iterator[Need]:
 
 def _marked(overview: Overview) -> Iterator[Need]:
     last, number = overview.published_at, overview.marked_days
-    if number and (last is None or last < overview.now - PUBLISHED_WITHIN):
+    since = last or overview.first_run_at  # whoever has begun today has not missed a night
+    if number and since and since < overview.now - PUBLISHED_WITHIN:
         published = f"the last one was published {_moment(last)}" if last else "there has been none yet"
         yield Need(
             f"{count(number, 'day')} not rolled up",

@@ -49,7 +49,8 @@ WHERE state IN ('sent', 'open') AND due_at <= :now
 -- name: marked
 -- How many days that ended more than a day ago are marked, the first of them, and when a rollup was last published.
 SELECT count(DISTINCT utc_day) AS days, min(utc_day) AS first_day,
-    (SELECT max(ended_at) FROM rollup_run WHERE published) AS published_at
+    (SELECT max(ended_at) FROM rollup_run WHERE published) AS published_at,
+    (SELECT min(started_at) FROM summary_run) AS first_run_at
 FROM rollup_dirty_day WHERE utc_day < :marked_before
 
 -- name: refused

@@ -82,6 +82,7 @@ async def _read(connection: AsyncConnection, now: datetime, waiting: int, unread
         marked_days=marked.days,
         first_marked=marked.first_day,
         published_at=marked.published_at,
+        first_run_at=marked.first_run_at,
         refused=next((Refused(**row._mapping) for row in found["refused"]), None),
         spool_waiting=waiting,
         spool_unreadable=unreadable,

@@ -2,12 +2,12 @@
 
 import os
 import threading
-import time
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 PROC = Path("/proc")
-SAMPLE_SECONDS = 0.5
+SAMPLE_SECONDS = 1.0
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 
@@ -70,20 +70,21 @@ def _fields(pid: int) -> list[str]:
 
 
 class CpuMeter:
-    """Adds up the CPU time of parts while the block lasts, looking twice a second at who is there."""
+    """Adds up the CPU time of parts while the block lasts, looking once a second at who is there.
 
-    def __init__(self, parts: Mapping[str, Callable[[], Iterable[int]]], also: Callable[[], None]) -> None:
+    `parts` gives the processes of the moment by part; `also` is done after each look.
+    """
+
+    def __init__(self, parts: Callable[[], Mapping[str, Iterable[int]]], also: Callable[[], None]) -> None:
         self._parts, self._also = parts, also
         self._first: dict[tuple[str, int], float] = {}
         self._last: dict[tuple[str, int], float] = {}
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
-        self._began = 0.0
         self.failure: Exception | None = None
 
     def __enter__(self) -> "CpuMeter":
         self._look(new_from_zero=False)
-        self._began = time.monotonic()
         self._thread.start()
         return self
 
@@ -96,10 +97,10 @@ class CpuMeter:
 
     def seconds(self) -> dict[str, float]:
         """Give the CPU seconds by part so far."""
-        used = dict.fromkeys(self._parts, 0.0)
+        used: defaultdict[str, float] = defaultdict(float)
         for (part, pid), last in self._last.items():
             used[part] += last - self._first[part, pid]
-        return used
+        return dict(used)
 
     def _run(self) -> None:
         try:
@@ -110,8 +111,8 @@ class CpuMeter:
             self.failure = failure
 
     def _look(self, *, new_from_zero: bool) -> None:
-        for part, pids in self._parts.items():
-            for pid in pids():
+        for part, pids in self._parts().items():
+            for pid in pids:
                 if (now := cpu_seconds(pid)) is not None:
                     self._first.setdefault((part, pid), 0.0 if new_from_zero else now)
                     self._last[part, pid] = now

@@ -46,6 +46,11 @@ class Stack:
     prefect_postmaster: int | None  # None: Prefect keeps its state in SQLite, in its own process
     workers: "list[subprocess.Popen[bytes]]" = field(default_factory=list)
 
+    @property
+    def workers_marker(self) -> str:
+        """What the environment of all workers, and of all that they start, has a variable begin with."""
+        return f"TOUCHLINE_HOME={self.home}/workers/"
+
     def start_worker(self, name: str, environment: Mapping[str, str]) -> "subprocess.Popen[bytes]":
         """Start a worker that runs one flow at a time, and wait until it has told the server."""
         own = {"TOUCHLINE_HOME": str(self.home / "workers" / name), "ANTHROPIC_API_KEY": "bench"}
@@ -86,7 +91,7 @@ def running_stack(home: Path, server_settings: Mapping[str, str] | None = None) 
             for process in [*stack.workers, server.process]:
                 if process is not None:
                     stop(process)
-            for pids in marked_processes(f"TOUCHLINE_HOME={home}/workers/").values():
+            for pids in marked_processes(stack.workers_marker).values():
                 for pid in pids:
                     kill(pid)
 

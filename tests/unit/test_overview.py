@@ -92,6 +92,14 @@ def test_a_lane_that_was_stopped_and_has_run_through_since_needs_nobody() -> Non
     assert "**stopped: outage**" in shown
 
 
+def test_marked_days_need_nobody_before_the_first_night() -> None:
+    def begun(ago: timedelta) -> str:
+        return page(marked_days=36, first_marked=date(2026, 2, 1), first_run_at=NOW - ago)
+
+    assert begun(timedelta(hours=5)).startswith("# Nothing needs you\n")
+    assert "there has been none yet" in begun(timedelta(days=2))
+
+
 def test_marked_days_that_a_rollup_has_passed_over_within_a_day_need_nobody() -> None:
     fresh = page(marked_days=2, first_marked=date(2026, 3, 1), published_at=NOW - timedelta(hours=5))
     assert fresh.startswith("# Nothing needs you\n")
