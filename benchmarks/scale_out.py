@@ -32,6 +32,7 @@ INSIGHTS = 5_000
 WORKERS = (1, 2, 4)
 CONCURRENCY = 16  # calls in flight a worker: the default
 SECONDS_MAX = 1_800
+LOOK_SECONDS = 3.0  # a look costs the server time that the workers need
 REGIMES = {
     "measured latency": ["--tier", "unlimited", "--latency", "measured"],
     "no latency": ["--tier", "unlimited", "--latency", "off"],
@@ -72,14 +73,11 @@ def measure(stack: Stack, template: str, regime: str, options: Sequence[str], wo
         started = [stack.start_worker(name, environment) for name in names]
         try:
             load = os.getloadavg()[0]
-            waits = Waits(url)
-            with CpuMeter(_parts(stack, emulator.pid), waits.look) as cpu:
-                triggered = datetime.now(UTC)
-                ids = [stack.api.trigger("catch-up") for _ in names]
-                wait_until(lambda: all(stack.api.state(one) in ENDED for one in ids), "no end", SECONDS_MAX)
-            ended = Counter(stack.api.state(one) for one in ids)
-            if set(ended) != {"COMPLETED"}:
-                raise RuntimeError(f"runs ended as {dict(ended)}; the workers' logs are in {stack.home}")
+            with psycopg.connect(url, autocommit=True) as connection:
+                waits = Waits(connection)
+                with CpuMeter(_parts(stack, emulator.pid), waits.look) as cpu:
+                    triggered = datetime.now(UTC)
+                    run_all(stack, workers)
             shared = prove(url, base_url)
             figures = _figures(url, triggered)
         finally:
@@ -96,6 +94,15 @@ def measure(stack: Stack, template: str, regime: str, options: Sequence[str], wo
         "shared_prefixes": shared,
         "load_before": round(load, 2),
     }
+
+
+def run_all(stack: Stack, runs: int) -> None:
+    """Have so many runs of `catch-up` at once and wait; raises RuntimeError unless all complete."""
+    ids = [stack.api.trigger("catch-up") for _ in range(runs)]
+    wait_until(lambda: all(stack.api.state(one) in ENDED for one in ids), "no end", SECONDS_MAX, LOOK_SECONDS)
+    ended = Counter(stack.api.state(one) for one in ids)
+    if set(ended) != {"COMPLETED"}:
+        raise RuntimeError(f"runs have ended as {dict(ended)}")
 
 
 def _parts(stack: Stack, emulator: int) -> Callable[[], dict[str, list[int]]]:
@@ -120,16 +127,14 @@ def _parts(stack: Stack, emulator: int) -> Callable[[], dict[str, list[int]]]:
 
 
 class Waits:
-    """What the clients of a database wait for, sampled."""
+    """What the clients of a database wait for, sampled over a connection that must not outlive the bench."""
 
-    def __init__(self, url: str) -> None:
-        self._url = url
-        self._connection: psycopg.Connection[Any] | None = None
+    def __init__(self, connection: psycopg.Connection[Any]) -> None:
+        self._connection = connection
         self.seen: Counter[str] = Counter()
 
     def look(self) -> None:
-        """Take a sample; opens its connection in the thread that samples."""
-        self._connection = self._connection or psycopg.connect(self._url, autocommit=True)
+        """Take a sample."""
         self.seen.update(row[0] for row in self._connection.execute(WAITING))
 
 

@@ -157,13 +157,15 @@ def kill(pid: int) -> None:
         return
 
 
-def wait_until(holds: Callable[[], bool], otherwise: str, seconds_max: float = START_SECONDS_MAX) -> None:
-    """Return once it holds. Raises TimeoutError with what is said otherwise."""
+def wait_until(
+    holds: Callable[[], bool], otherwise: str, seconds_max: float = START_SECONDS_MAX, every: float = 0.2
+) -> None:
+    """Return once it holds, looking every so many seconds. Raises TimeoutError that says `otherwise`."""
     deadline = time.monotonic() + seconds_max
     while not holds():
         if time.monotonic() > deadline:
             raise TimeoutError(otherwise)
-        time.sleep(0.2)
+        time.sleep(every)
 
 
 def clean_environment() -> dict[str, str]:
