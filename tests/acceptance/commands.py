@@ -1,6 +1,7 @@
 """Commands as tests give them: as a process of its own, or in this one, which is quicker."""
 
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -24,6 +25,9 @@ def touchline(*arguments: str, **environment: str) -> "subprocess.CompletedProce
 
 def in_process(*arguments: str) -> "subprocess.CompletedProcess[str]":
     """Run a command in this process, which has imported everything already; gives what a process would."""
+    for name in [*logging.root.manager.loggerDict]:
+        if name.partition(".")[0] == "prefect":
+            logging.getLogger(name).setLevel(logging.CRITICAL)  # as a command has it, before the import
     result = CliRunner().invoke(app, arguments)
     code, complaint = result.exit_code, result.stderr
     if isinstance(result.exception, TouchlineError):
