@@ -8,6 +8,7 @@ from typing import TypeVar
 import pytest
 import yaml
 from prefect.client.orchestration import PrefectClient, get_client
+from prefect.events.schemas.automations import AutomationCore
 
 from core.settings import Settings
 from tasks.bootstrap import bootstrap
@@ -66,8 +67,9 @@ def test_what_was_changed_is_made_right_again_and_what_was_paused_stays_so() -> 
         queue = await client.read_work_queue_by_name("overnight", work_pool_name=POOL["name"])
         await client.update_work_queue(queue.id, concurrency_limit=7, is_paused=True)
         automation = (await client.read_automations_by_name(name))[0]
-        changed = automation.model_copy(update={"description": "something else", "enabled": False})
-        await client.update_automation(automation.id, changed)
+        there = automation.model_dump(exclude={"id", "owner_resource"})
+        changed = there | {"description": "something else", "enabled": False}
+        await client.update_automation(automation.id, AutomationCore.model_validate(changed))
 
     ask(meddle)
     made = made_now()

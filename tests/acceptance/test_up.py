@@ -149,7 +149,7 @@ def test_up_runs_everything_is_found_by_other_commands_and_leaves_nothing_behind
         check_schedules(up, began)
         check_found(up)
         check_scheduler(up)
-        assert len(processes_of(home)) >= 6  # command, keeper, PostgreSQL, server, worker, emulator
+        assert len(processes_of(home)) >= 5  # command, keeper, server, worker, emulator
         up.process.send_signal(signal.SIGINT)
         assert up.process.wait(90) == 0
         assert processes_of(home) == []
