@@ -12,7 +12,6 @@ from prefect.client.schemas.objects import FlowRun
 
 from examples.generate import Season, write_season
 from tests.acceptance.commands import told
-from tests.e2e.alerts import Alerts, kept_alerts
 from tests.e2e.prefect_pages import Screen, window
 from tests.e2e.touchline_up import RunningUp, running_up
 from tests.integration.server_folder import server_folder
@@ -60,19 +59,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 
 @pytest.fixture(scope="session")
-def alerts() -> Iterator[Alerts]:
-    """Where alerts go."""
-    with kept_alerts() as alerts:
-        yield alerts
-
-
-@pytest.fixture(scope="session")
-def up(evidence: Path, alerts: Alerts, request: pytest.FixtureRequest) -> Iterator[RunningUp]:
+def up(evidence: Path, request: pytest.FixtureRequest) -> Iterator[RunningUp]:
     """A `touchline up` with schedules in a zone far from UTC; its logs are kept when a test fails."""
     with server_folder("e2e") as home:
         try:
-            settings = {"TOUCHLINE_TIME_ZONE": FAR_FROM_UTC, "TOUCHLINE_ALERT_WEBHOOK": alerts.url}
-            with running_up(home, **settings) as running:
+            with running_up(home, TOUCHLINE_TIME_ZONE=FAR_FROM_UTC) as running:
                 yield running
         finally:
             if request.session.testsfailed:
